@@ -1,0 +1,185 @@
+//! The language that the engine hears: every command as a block, and `Command`, the one place where bytes become a
+//! command. Layouts of templates 3-111 are those of the public schema; 300-349 are privileged, 330 and 331 are written
+//! by the venue's own stages and never accepted from a socket.
+
+use zerocopy::little_endian::{I64, U16, U32, U64};
+
+use crate::message::{Message, blocks, split};
+
+pub type Char16 = [u8; 16];
+pub type Char32 = [u8; 32];
+
+blocks! {
+    /// A verified logon. The signature is kept: the journal shows who proved what.
+    Logon = 3, 112 {
+        session_id: U64, key_id: U64, next_client_seq: U64, next_server_seq: U64,
+        keep_alive_ms: U32, schema_version: U16, cod_mode: u8, pad_a: u8, cod_grace_ms: U32, pad_b: U32,
+        signature: [U64; 8],
+    }
+
+    NewOrder = 100, 64 {
+        cl_ord_id: U64, price: I64, qty: I64, display_qty: I64, expire_time: U64,
+        instrument_id: U32, account_id: U32, stp_group: U32, max_delay_us: U32,
+        side: u8, ord_type: u8, tif: u8, stp_mode: u8, flags: U16, mmp_group: U16,
+    }
+
+    /// `qty` is the total; null fields stay as they are. Exactly one of `orig_cl_ord_id` and `order_id` is not zero.
+    ModifyOrder = 110, 64 {
+        cl_ord_id: U64, orig_cl_ord_id: U64, order_id: U64, price: I64, qty: I64, display_qty: I64,
+        instrument_id: U32, max_delay_us: U32, flags: U16, pad_a: U16, account_id: U32,
+    }
+
+    /// Exactly one of `orig_cl_ord_id` and `order_id` is not zero.
+    CancelOrder = 111, 32 {
+        cl_ord_id: U64, orig_cl_ord_id: U64, order_id: U64, instrument_id: U32, account_id: U32,
+    }
+
+    MassCancel = 112, 32 {
+        cl_ord_id: U64, account_id: U32, instrument_id: U32, underlying_id: U32, mmp_group: U16,
+        scope: u8, side: u8, block_new: u8, pad_a: u8, pad_b: U16, pad_c: U32,
+    }
+
+    /// The mark price of one instrument, from an oracle.
+    MarkPrice = 300, 16 { price: I64, instrument_id: U32, pad_a: U32 }
+
+    /// Collateral that arrived; `reference` is the sender's own number for it.
+    Deposit = 310, 24 { reference: U64, amount: I64, account_id: U32, pad_a: U32 }
+
+    /// The first command of every journal: the venue's name and its capacities.
+    VenueOpen = 320, 80 {
+        venue_id: U64, engine_epoch: U64, hash_key: [U64; 2],
+        accounts_max: U32, instruments_max: U32, sessions_max: U32, orders_max: U32,
+        levels_max: U32, positions_max: U32, orders_per_account_max: U32, matches_per_command_max: U32,
+        pad_a: U64, pad_b: U64,
+    }
+
+    /// `kind` as InstrKind; money in 1e-6, prices and sizes in 1e-9.
+    InstrumentCreate = 321, 112 {
+        symbol: Char32, tick_size: I64, lot_size: I64, contract_size: I64, mark: I64, qty_max: I64,
+        instrument_id: U32, underlying_id: U32, initial_margin_ppm: U32, maker_fee_ppm: U32, taker_fee_ppm: U32,
+        kind: u8, pad_a: u8, pad_b: U16, price_band_ppm: U32, pad_c: U32, pad_d: U64,
+    }
+
+    AccountCreate = 322, 24 { name: Char16, account_id: U32, pad_a: U32 }
+
+    SessionCreate = 323, 16 { session_id: U64, account_id: U32, role: u8, pad_a: u8, pad_b: U16 }
+
+    /// The trading state of one instrument.
+    InstrumentState = 324, 8 { instrument_id: U32, state: u8, pad_a: u8, pad_b: U16 }
+
+    /// A frame that took its place in the client's sequence but could not be read.
+    Refused = 330, 8 { code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16 }
+
+    /// What stopped at the cap on steps goes on: a taker, or with 0 a mass cancel.
+    Continue = 331, 8 { order_id: U64 }
+}
+
+/// What a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    Trade = 1,
+    ReadOnly = 2,
+    CancelOnly = 3,
+    Oracle = 4,
+    RiskModel = 5,
+    Bridge = 6,
+    Admin = 7,
+}
+
+impl Role {
+    pub fn from_wire(value: u8) -> Option<Role> {
+        [
+            Role::Trade,
+            Role::ReadOnly,
+            Role::CancelOnly,
+            Role::Oracle,
+            Role::RiskModel,
+            Role::Bridge,
+            Role::Admin,
+        ]
+        .into_iter()
+        .find(|role| *role as u8 == value)
+    }
+}
+
+/// A command whose bytes are known to have the shape of its template.
+#[derive(Clone, Copy, Debug)]
+pub enum Command<'a> {
+    Logon(&'a Logon),
+    NewOrder(&'a NewOrder),
+    ModifyOrder(&'a ModifyOrder),
+    CancelOrder(&'a CancelOrder),
+    MassCancel(&'a MassCancel),
+    MarkPrice(&'a MarkPrice),
+    Deposit(&'a Deposit),
+    VenueOpen(&'a VenueOpen),
+    InstrumentCreate(&'a InstrumentCreate),
+    AccountCreate(&'a AccountCreate),
+    SessionCreate(&'a SessionCreate),
+    InstrumentState(&'a InstrumentState),
+    Refused(&'a Refused),
+    Continue(&'a Continue),
+}
+
+impl<'a> Command<'a> {
+    /// `None` for an unknown template or a block that has not its template's length.
+    pub fn read(message: &'a [u8]) -> Option<Command<'a>> {
+        fn body<M: Message>(block: &[u8]) -> Option<&M> {
+            M::ref_from_bytes(block).ok()
+        }
+        let (header, block) = split(message)?;
+        Some(match header.template_id.get() {
+            Logon::TEMPLATE => Command::Logon(body(block)?),
+            NewOrder::TEMPLATE => Command::NewOrder(body(block)?),
+            ModifyOrder::TEMPLATE => Command::ModifyOrder(body(block)?),
+            CancelOrder::TEMPLATE => Command::CancelOrder(body(block)?),
+            MassCancel::TEMPLATE => Command::MassCancel(body(block)?),
+            MarkPrice::TEMPLATE => Command::MarkPrice(body(block)?),
+            Deposit::TEMPLATE => Command::Deposit(body(block)?),
+            VenueOpen::TEMPLATE => Command::VenueOpen(body(block)?),
+            InstrumentCreate::TEMPLATE => Command::InstrumentCreate(body(block)?),
+            AccountCreate::TEMPLATE => Command::AccountCreate(body(block)?),
+            SessionCreate::TEMPLATE => Command::SessionCreate(body(block)?),
+            InstrumentState::TEMPLATE => Command::InstrumentState(body(block)?),
+            Refused::TEMPLATE => Command::Refused(body(block)?),
+            Continue::TEMPLATE => Command::Continue(body(block)?),
+            _ => return None,
+        })
+    }
+}
+
+/// Is this the template of a command?
+pub fn is_command(template_id: u16) -> bool {
+    matches!(
+        template_id,
+        Logon::TEMPLATE
+            | NewOrder::TEMPLATE
+            | ModifyOrder::TEMPLATE
+            | CancelOrder::TEMPLATE
+            | MassCancel::TEMPLATE
+            | MarkPrice::TEMPLATE
+            | Deposit::TEMPLATE
+            | VenueOpen::TEMPLATE
+            | InstrumentCreate::TEMPLATE
+            | AccountCreate::TEMPLATE
+            | SessionCreate::TEMPLATE
+            | InstrumentState::TEMPLATE
+            | Refused::TEMPLATE
+            | Continue::TEMPLATE
+    )
+}
+
+/// The block length of a template that a session may send, `None` for all others. The gateway asks this at the door.
+pub fn session_block_bytes(template_id: u16) -> Option<usize> {
+    match template_id {
+        NewOrder::TEMPLATE => Some(size_of::<NewOrder>()),
+        ModifyOrder::TEMPLATE => Some(size_of::<ModifyOrder>()),
+        CancelOrder::TEMPLATE => Some(size_of::<CancelOrder>()),
+        MassCancel::TEMPLATE => Some(size_of::<MassCancel>()),
+        MarkPrice::TEMPLATE => Some(size_of::<MarkPrice>()),
+        Deposit::TEMPLATE => Some(size_of::<Deposit>()),
+        InstrumentState::TEMPLATE => Some(size_of::<InstrumentState>()),
+        _ => None,
+    }
+}

@@ -1,0 +1,42 @@
+//! Work that stopped at the cap on the steps of one command, and the `Continue` that is due before anything else is
+//! applied (rule 5.6).
+
+use crate::emit::Voice;
+use crate::event::EventSink;
+use crate::mass_cancel::MassCanceling;
+use crate::venue::Venue;
+
+/// What waits.
+#[derive(Clone, Copy)]
+pub enum Continuation {
+    Nothing,
+    /// The id of the taker.
+    Taker(u64),
+    MassCancel(MassCanceling),
+}
+
+impl Continuation {
+    /// What `Continue` must name.
+    pub fn due(&self) -> Option<u64> {
+        match self {
+            Continuation::Nothing => None,
+            Continuation::Taker(id) => Some(*id),
+            Continuation::MassCancel(_) => Some(0),
+        }
+    }
+
+    /// The id of the taker that waits; 0, which no order has, when there is none.
+    pub fn taker(&self) -> u64 {
+        self.due().unwrap_or(0)
+    }
+}
+
+impl Venue {
+    pub fn go_on<S: EventSink>(&mut self, voice: &mut Voice<'_, S>) {
+        match std::mem::replace(&mut self.continuation, Continuation::Nothing) {
+            Continuation::Nothing => (),
+            Continuation::Taker(id) => self.continue_taker(voice, id),
+            Continuation::MassCancel(work) => self.run_mass_cancel(voice, work),
+        }
+    }
+}

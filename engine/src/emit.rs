@@ -1,0 +1,70 @@
+//! How the engine speaks: numbers events within their command and within each session's stream, puts route and header in
+//! front, and hands them to the sink. Owns rules 1.3 to 1.5; what is said is decided elsewhere.
+
+use zerocopy::IntoBytes;
+use zerocopy::little_endian::U64;
+
+use crate::engine::Sequenced;
+use crate::event::EventSink;
+use crate::message::{Framed, Message, Route, Routed};
+use crate::session::Session;
+
+/// Templates from here on take a place in the session's output stream (rule 1.5).
+const FIRST_NUMBERED_TEMPLATE: u16 = 100;
+
+/// The voice for one command.
+pub struct Voice<'a, S: EventSink> {
+    sink: &'a mut S,
+    pub command: &'a Sequenced<'a>,
+    sub: u32,
+}
+
+/// What every answer repeats of the command (rule 1.4).
+#[derive(Clone, Copy)]
+pub struct Reference {
+    pub seq: U64,
+    pub recv_time: U64,
+}
+
+impl<'a, S: EventSink> Voice<'a, S> {
+    pub fn new(sink: &'a mut S, command: &'a Sequenced<'a>) -> Voice<'a, S> {
+        Voice { sink, command, sub: 0 }
+    }
+
+    /// The id of the event that is told next.
+    pub fn exec_id(&self) -> U64 {
+        U64::new(self.command.seq << 16 | u64::from(self.sub + 1))
+    }
+
+    pub fn time(&self) -> U64 {
+        U64::new(self.command.ts_ns)
+    }
+
+    /// What an event told to `session` repeats: the sender's own numbers when it is the sender, else 0.
+    pub fn reference(&self, session: u64) -> Reference {
+        let origin = self.command.origin;
+        if session == origin.session.get() {
+            Reference { seq: origin.client_seq, recv_time: origin.received_ns }
+        } else {
+            Reference { seq: U64::new(0), recv_time: U64::new(0) }
+        }
+    }
+
+    /// Tells a session, and gives the event its place in the session's stream.
+    pub fn tell<M: Message>(&mut self, session: &mut Session, block: M) {
+        let server_seq = if M::TEMPLATE >= FIRST_NUMBERED_TEMPLATE { session.next_server_seq } else { 0 };
+        session.next_server_seq += u64::from(server_seq != 0);
+        self.send(session.id, server_seq, block);
+    }
+
+    /// Tells an address that has no stream: nobody (0), or a session that does not exist.
+    pub fn tell_unnumbered<M: Message>(&mut self, session: u64, block: M) {
+        self.send(session, 0, block);
+    }
+
+    fn send<M: Message>(&mut self, session: u64, server_seq: u64, block: M) {
+        self.sub += 1;
+        let route = Route { session: U64::new(session), server_seq: U64::new(server_seq) };
+        self.sink.event(self.sub, Routed { route, message: Framed::new(block) }.as_bytes());
+    }
+}

@@ -1,0 +1,222 @@
+//! Entry of an order: every refusal of section 4 in its order, then the acceptance. What the order then meets is
+//! `matching`'s.
+
+use zerocopy::little_endian::{I64, U16, U32, U64};
+
+use crate::account::Account;
+use crate::command::{NewOrder, Role};
+use crate::depth::Walk;
+use crate::emit::Voice;
+use crate::event::{EventSink, OrderAccepted, status};
+use crate::form::{self, Crossing, Form, OrdType};
+use crate::instrument::{Instrument, TradingState};
+use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX};
+use crate::margin::Asked;
+use crate::matching::Taker;
+use crate::message::{Message, NULL_I64, Origin};
+use crate::order::{Nature, Order, Tif, order_id};
+use crate::position::Position;
+use crate::refusal::{Refusal, Request, must, refused};
+use crate::reject::Reject;
+use crate::session::Session;
+use crate::units::{Lots, Money, Side, Ticks};
+use crate::venue::Venue;
+
+/// Field 2 of a `NewOrder`.
+const FIELD_PRICE: u16 = 2;
+
+/// A request that passed every rule: what is left to do cannot fail.
+struct Admitted {
+    form: Form,
+    /// The working price (rule 4.11).
+    ticks: Ticks,
+    /// The account's entry in the instrument, where it has one.
+    position: Option<u32>,
+}
+
+impl Venue {
+    pub fn enter_order<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, sender: u32, request: &NewOrder) {
+        match self.admit(sender, voice.command.ts_ns, voice.command.origin, request) {
+            Ok(admitted) => self.accept(voice, sender, request, &admitted),
+            Err(refusal) => {
+                let repeated = Request {
+                    template: NewOrder::TEMPLATE,
+                    cl_ord_id: request.cl_ord_id.get(),
+                    instrument: request.instrument_id.get(),
+                    account: request.account_id.get(),
+                };
+                self.refuse(voice, sender, repeated, refusal);
+            }
+        }
+    }
+
+    /// Rules 4.1 to 4.18 in their order.
+    fn admit(
+        &self,
+        sender: u32,
+        ts_ns: u64,
+        origin: &Origin,
+        request: &NewOrder,
+    ) -> Result<Admitted, Refusal> {
+        let session = self.sessions.at(sender);
+        must(session.role == Role::Trade, refused(Reject::Permission, 0))?;
+        let account_id = request.account_id.get();
+        self.check_account(session, account_id, 7)?;
+        let instrument_id = request.instrument_id.get();
+        let instrument = self.instruments.find(instrument_id).ok_or(refused(Reject::UnknownInstrument, 6))?;
+        let form = form::read(instrument, request)?;
+        self.check_client_id(account_id, request.cl_ord_id.get())?;
+        form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 9)?;
+        self.check_trading(account_id, instrument_id)?;
+        let ticks = working_price(instrument, &form)?;
+        instrument.check_band(form.side, ticks, FIELD_PRICE)?;
+        let ticks = instrument.post(form.crossing, form.side, ticks)?;
+        let Form { side, lots, stp, ord_type, tif, .. } = form;
+        let walk = Walk { account: account_id, stp, side, ticks, lots };
+        if tif == Tif::Fok {
+            let found = self.fillable(instrument, walk);
+            must(found == lots, refused(Reject::FokNotFillable, 0).with_detail(found.0))?;
+        }
+        let is_market = ord_type == OrdType::Market;
+        instrument.check_value(if is_market { instrument.mark } else { ticks }, lots)?;
+        let entry = self.positions.find(account_id, instrument_id);
+        let position =
+            entry.map_or(Position::flat(account_id, instrument_id), |slot| *self.positions.at(slot));
+        position.check_reach(Asked { side, ticks, lots })?;
+        self.check_room(&self.accounts[account_id], entry.is_none())?;
+        let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
+        match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
+            Some(short) => Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire())),
+            None => Ok(Admitted { form, ticks, position: entry }),
+        }
+    }
+
+    /// Rules 4.2, 5.10 and 5.30.
+    pub fn check_account(&self, session: &Session, account: u32, field: u16) -> Result<(), Refusal> {
+        if session.account == account {
+            // A session of a role that trades or cancels was made for an account that exists.
+            return Ok(());
+        }
+        must(self.accounts.contains(account), refused(Reject::UnknownAccount, field))?;
+        Err(refused(Reject::NotYourAccount, field))
+    }
+
+    /// Rule 4.8.
+    fn check_client_id(&self, account: u32, cl_ord_id: u64) -> Result<(), Refusal> {
+        let is_of = |position| self.positions.at(position).account == account;
+        match self.orders.by_client_id(account, cl_ord_id, is_of) {
+            Some(other) => Err(refused(Reject::DuplicateClOrdId, 1).with_order(other.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Rule 4.10.
+    pub fn check_trading(&self, account: u32, instrument: u32) -> Result<(), Refusal> {
+        must(!self.accounts[account].is_blocked(), refused(Reject::AccountBlocked, 0))?;
+        match self.instruments[instrument].state {
+            TradingState::Open => Ok(()),
+            TradingState::CancelOnly => Err(refused(Reject::CancelOnly, 0)),
+            TradingState::Halted => Err(refused(Reject::Halted, 0)),
+        }
+    }
+
+    /// Rule 4.17. A level is asked for even of an order that may never rest, so that the answer does not depend on luck.
+    fn check_room(&self, account: &Account, needs_position: bool) -> Result<(), Refusal> {
+        let bound = self.limits.orders_per_account;
+        let too_many = refused(Reject::OpenOrderLimit, 0).with_detail(i64::from(bound));
+        must(account.open_orders() < bound, too_many)?;
+        let full = self.orders.slots.is_full()
+            || self.levels.is_full()
+            || needs_position && self.positions.is_full();
+        must(!full, refused(Reject::Capacity, 0))
+    }
+
+    /// Rule 5.1, then the market.
+    fn accept<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        sender: u32,
+        request: &NewOrder,
+        admitted: &Admitted,
+    ) {
+        let Admitted { form: Form { side, tif, stp, lots, .. }, ticks, .. } = *admitted;
+        let is_market = admitted.form.ord_type == OrdType::Market;
+        let id = order_id(self.next_serial, self.orders.slots.take());
+        self.next_serial += 1;
+        let (account, instrument) = (request.account_id.get(), request.instrument_id.get());
+        let position = admitted.position.unwrap_or_else(|| {
+            self.positions.enter(&mut self.accounts[account], Position::flat(account, instrument))
+        });
+        let reference = voice.reference(voice.command.origin.session.get());
+        let price = if is_market { NULL_I64 } else { self.instruments[instrument].price(ticks) };
+        let block = OrderAccepted {
+            exec_id: voice.exec_id(),
+            order_id: U64::new(id),
+            cl_ord_id: request.cl_ord_id,
+            ref_seq: reference.seq,
+            recv_time: reference.recv_time,
+            match_time: voice.time(),
+            price: I64::new(price),
+            qty: request.qty,
+            leaves_qty: request.qty,
+            display_qty: I64::new(NULL_I64),
+            instrument_id: U32::new(instrument),
+            account_id: U32::new(account),
+            side: side as u8,
+            ord_type: request.ord_type,
+            tif: tif as u8,
+            status: status::NEW,
+            flags: request.flags,
+            mmp_group: U16::new(0),
+        };
+        voice.tell(self.sessions.at_mut(sender), block);
+        let nature = Nature { session: sender, side, tif, stp, is_market };
+        let order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
+        self.run_taker(voice, Taker { order, is_open: false });
+    }
+}
+
+/// Rule 4.11.
+fn working_price(instrument: &Instrument, form: &Form) -> Result<Ticks, Refusal> {
+    let other = instrument.book.side(form.side.opposite());
+    match form.ord_type {
+        OrdType::Limit(ticks) => Ok(ticks),
+        _ if other.is_empty() => Err(refused(Reject::NoLiquidity, 0)),
+        OrdType::Market => Ok(instrument.market_bound(form.side)),
+        OrdType::MarketToLimit => Ok(other.best_ticks),
+    }
+}
+
+impl Instrument {
+    /// Rule 4.13: the price at which an order may be posted. A tick further may be a price that no Price9 can say.
+    pub fn post(&self, crossing: Crossing, side: Side, ticks: Ticks) -> Result<Ticks, Refusal> {
+        if crossing == Crossing::Takes || !self.book.crosses(side, ticks) {
+            return Ok(ticks);
+        }
+        let best = self.book.side(side.opposite()).best_ticks;
+        let slid = match side {
+            Side::Buy => Ticks(best.0 - 1),
+            Side::Sell => Ticks(best.0 + 1),
+        };
+        let exists = (1..=PRICE_TICKS_MAX).contains(&slid.0) && slid.0.checked_mul(self.tick_size).is_some();
+        must(crossing == Crossing::Slides && exists, refused(Reject::WouldCross, 0))?;
+        Ok(slid)
+    }
+
+    /// Rule 4.15.
+    pub fn check_value(&self, ticks: Ticks, lots: Lots) -> Result<(), Refusal> {
+        let too_large = refused(Reject::MaxOrderValue, 0).with_detail(ORDER_VALUE_MAX as i64);
+        must(ticks * lots * self.tick_value <= Money(ORDER_VALUE_MAX), too_large)
+    }
+}
+
+impl Position {
+    /// Rule 4.16.
+    pub fn check_reach(&self, asked: Asked) -> Result<(), Refusal> {
+        let open = self.open_lots(asked.side) + asked.lots;
+        let reach = self.lots + asked.side.signed(open);
+        let bound = Lots(POSITION_LOTS_MAX);
+        let too_large = refused(Reject::PositionLimit, 0).with_detail(POSITION_LOTS_MAX);
+        must(reach.abs() <= bound && open <= bound, too_large)
+    }
+}

@@ -1,0 +1,98 @@
+//! The language that the engine speaks: every event as a block, and the sink that receives them. An event is encoded
+//! once, here; the log ring, the journal and the wire carry these bytes.
+
+use zerocopy::little_endian::{I64, U16, U32, U64};
+
+use crate::message::blocks;
+
+blocks! {
+    LogonAck = 4, 72 {
+        session_id: U64, next_client_seq: U64, next_server_seq: U64, oldest_server_seq: U64,
+        engine_epoch: U64, server_time: U64, keep_alive_ms: U32, schema_version: U16, cod_mode: u8, trading_state: u8,
+        orders_per_sec: U32, order_burst: U32, max_frame: U32, max_open_orders: U32,
+    }
+
+    LogonReject = 5, 56 {
+        session_id: U64, code: U16, pad_a: U16, retry_after_ms: U32,
+        schema_version_min: U16, schema_version_max: U16, pad_b: U32, text: [u8; 32],
+    }
+
+    /// The client's numbers `from_seq .. from_seq + count` never arrived and never will.
+    NotApplied = 13, 16 { from_seq: U64, count: U32, pad_a: U32 }
+
+    SessionReject = 14, 16 { ref_seq: U64, code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16 }
+
+    OrderAccepted = 200, 96 {
+        exec_id: U64, order_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, match_time: U64,
+        price: I64, qty: I64, leaves_qty: I64, display_qty: I64, instrument_id: U32, account_id: U32,
+        side: u8, ord_type: u8, tif: u8, status: u8, flags: U16, mmp_group: U16,
+    }
+
+    OrderRejected = 201, 72 {
+        exec_id: U64, order_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, match_time: U64,
+        detail: I64, instrument_id: U32, account_id: U32,
+        code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16,
+    }
+
+    OrderModified = 202, 104 {
+        exec_id: U64, order_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, match_time: U64,
+        orig_cl_ord_id: U64, price: I64, qty: I64, leaves_qty: I64, display_qty: I64, instrument_id: U32, account_id: U32,
+        side: u8, status: u8, priority_kept: u8, pad_a: u8, flags: U16, pad_b: U16,
+    }
+
+    OrderCanceled = 203, 88 {
+        exec_id: U64, order_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, match_time: U64,
+        orig_cl_ord_id: U64, canceled_qty: I64, cum_qty: I64, instrument_id: U32, account_id: U32,
+        side: u8, reason: u8, pad_a: U16, pad_b: U32,
+    }
+
+    OrderExecuted = 204, 120 {
+        exec_id: U64, order_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, match_time: U64,
+        match_id: U64, last_px: I64, last_qty: I64, leaves_qty: I64, cum_qty: I64, fee: I64, position: I64,
+        instrument_id: U32, account_id: U32, side: u8, status: u8, liquidity: u8, pad_a: u8, mmp_group: U16, pad_b: U16,
+    }
+
+    MassCancelAck = 210, 56 {
+        exec_id: U64, order_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, match_time: U64,
+        canceled: U32, code: U16, pad_a: U16,
+    }
+
+    /// The answer to every privileged command: `code` 0 is done, anything else is why not.
+    Confirmed = 350, 40 {
+        exec_id: U64, ref_seq: U64, match_time: U64, detail: I64, code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16,
+    }
+}
+
+/// OrdStatus on the wire.
+pub mod status {
+    pub const NEW: u8 = 1;
+    pub const PARTIALLY_FILLED: u8 = 2;
+    pub const FILLED: u8 = 3;
+}
+
+/// CancelReason on the wire.
+pub mod reason {
+    pub const BY_USER: u8 = 1;
+    pub const MASS_CANCEL: u8 = 2;
+    pub const STP: u8 = 3;
+    pub const IOC: u8 = 8;
+    pub const FOK: u8 = 9;
+}
+
+/// `OrderModified::priority_kept` on the wire.
+pub mod priority {
+    pub const KEPT: u8 = 1;
+    pub const LOST: u8 = 2;
+}
+
+/// Liquidity on the wire.
+pub mod liquidity {
+    pub const MAKER: u8 = 1;
+    pub const TAKER: u8 = 2;
+}
+
+/// Who listens to the engine: the log ring in production, a comparison in a replay, a list in a test.
+pub trait EventSink {
+    /// `payload` is `| Route | Header | block |`; `sub` counts the events of one command from 1.
+    fn event(&mut self, sub: u32, payload: &[u8]);
+}

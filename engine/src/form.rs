@@ -1,0 +1,121 @@
+//! What a request says by itself: the forms of a new order (rules 4.4 to 4.7) and the parts of it that an amend shares.
+//! Knows the terms of the instrument and nothing of its book or of anybody's account.
+
+use crate::command::NewOrder;
+use crate::instrument::Instrument;
+use crate::message::{NULL_I64, NULL_U64};
+use crate::order::Tif;
+use crate::refusal::{Refusal, must, refused};
+use crate::reject::Reject;
+use crate::self_trade::{Stp, StpMode};
+use crate::units::{Lots, Side, Ticks};
+
+/// OrdType on the wire, with the price that only a limit order has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrdType {
+    Limit(Ticks),
+    Market,
+    MarketToLimit,
+}
+
+const LIMIT: u8 = 1;
+const MARKET: u8 = 2;
+const MARKET_TO_LIMIT: u8 = 3;
+
+/// What becomes of an order that would meet the other side (rule 4.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crossing {
+    Takes,
+    IsRefused,
+    Slides,
+}
+
+const FLAG_POST_ONLY: u16 = 1 << 0;
+const FLAG_POST_ONLY_SLIDE: u16 = 1 << 1;
+
+impl Crossing {
+    /// `None` for any other bit, and for both.
+    pub fn from_flags(flags: u16) -> Option<Crossing> {
+        match flags {
+            0 => Some(Crossing::Takes),
+            FLAG_POST_ONLY => Some(Crossing::IsRefused),
+            FLAG_POST_ONLY_SLIDE => Some(Crossing::Slides),
+            _ => None,
+        }
+    }
+}
+
+pub struct Form {
+    pub side: Side,
+    pub ord_type: OrdType,
+    pub tif: Tif,
+    pub lots: Lots,
+    pub stp: Stp,
+    pub crossing: Crossing,
+}
+
+/// Rules 4.4 to 4.7.
+pub fn read(instrument: &Instrument, request: &NewOrder) -> Result<Form, Refusal> {
+    let side = Side::from_wire(request.side).ok_or(refused(Reject::InvalidSide, 10))?;
+    let known = (LIMIT..=MARKET_TO_LIMIT).contains(&request.ord_type);
+    must(known, refused(Reject::InvalidOrdType, 11))?;
+    let tif = Tif::from_wire(request.tif).ok_or(refused(Reject::InvalidTif, 12))?;
+    let combination = |field| refused(Reject::InvalidCombination, field);
+    must(request.cl_ord_id.get() != 0, combination(1))?;
+    let mode = StpMode::from_wire(request.stp_mode).ok_or(combination(13))?;
+    let crossing = Crossing::from_flags(request.flags.get()).ok_or(combination(14))?;
+    must(request.mmp_group.get() == 0, combination(15))?;
+    must(suits(request.ord_type, tif, crossing), combination(12))?;
+    let ord_type = read_type(instrument, request.ord_type, request.price.get())?;
+    let lots = read_qty(instrument, request.qty.get(), 3)?;
+    must(request.display_qty.get() == NULL_I64, refused(Reject::DisplayQtyInvalid, 4))?;
+    must(request.expire_time.get() == NULL_U64, refused(Reject::ExpireTimeInvalid, 5))?;
+    Ok(Form { side, ord_type, tif, lots, stp: Stp { mode, group: request.stp_group.get() }, crossing })
+}
+
+/// The end of rule 4.4.
+fn suits(ord_type: u8, tif: Tif, crossing: Crossing) -> bool {
+    let posts = crossing != Crossing::Takes;
+    match ord_type {
+        MARKET => tif != Tif::Gtc && !posts,
+        MARKET_TO_LIMIT => tif == Tif::Gtc && !posts,
+        _ => tif == Tif::Gtc || !posts,
+    }
+}
+
+/// Rule 4.5.
+fn read_type(instrument: &Instrument, ord_type: u8, price: i64) -> Result<OrdType, Refusal> {
+    if ord_type == LIMIT {
+        must(price != NULL_I64, refused(Reject::PriceRequired, 2))?;
+        return read_price(instrument, price, 2).map(OrdType::Limit);
+    }
+    must(price == NULL_I64, refused(Reject::PriceForbidden, 2))?;
+    Ok(if ord_type == MARKET { OrdType::Market } else { OrdType::MarketToLimit })
+}
+
+/// Rule 4.5 for a price that is there.
+pub fn read_price(instrument: &Instrument, price: i64, field: u16) -> Result<Ticks, Refusal> {
+    instrument.ticks(price).map_err(|_| refused(Reject::PriceNotOnTick, field))
+}
+
+/// Rule 4.6.
+pub fn read_qty(instrument: &Instrument, qty: i64, field: u16) -> Result<Lots, Refusal> {
+    must(qty > 0, refused(Reject::QtyNotPositive, field))?;
+    let qty_max = instrument.qty_max.0;
+    must(qty <= qty_max, refused(Reject::QtyTooLarge, field).with_detail(qty_max))?;
+    Ok(Lots(qty))
+}
+
+/// How far a sender's clock may be ahead of the venue's (rule 4.9).
+const CLOCK_AHEAD_NS_MAX: u64 = 1_000_000_000;
+
+/// Rule 4.9. Sums in 128 bits: the sender's clock may say anything.
+pub fn check_age(ts_ns: u64, sent_ns: u64, max_delay_us: u32, field: u16) -> Result<(), Refusal> {
+    if max_delay_us == 0 {
+        return Ok(());
+    }
+    let stale = refused(Reject::StaleRequest, field);
+    let late_ns = i128::from(ts_ns) - i128::from(sent_ns) - 1_000 * i128::from(max_delay_us);
+    must(late_ns <= 0, stale.with_detail(i64::try_from(late_ns).unwrap_or(i64::MAX)))?;
+    must(sent_ns.saturating_sub(ts_ns) <= CLOCK_AHEAD_NS_MAX, stale)
+}

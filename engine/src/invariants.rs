@@ -1,0 +1,161 @@
+//! What always holds (section 7), derived twice from the open orders: once from the table of slots and once from the
+//! books. For tests and restores; it reads everything and allocates.
+
+use std::collections::BTreeMap;
+
+use crate::order::{Order, serial_of};
+use crate::pool::NONE;
+use crate::position::Position;
+use crate::units::{Lots, Money, Side, TickLots};
+use crate::venue::Venue;
+
+/// Open orders of one account in one instrument, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Open {
+    buy: Lots,
+    sell: Lots,
+    value: TickLots,
+    orders: u32,
+}
+
+type Sums = BTreeMap<(u32, u32), Open>;
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+impl Venue {
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.check_money()?;
+        self.check_lots()?;
+        self.check_books()?;
+        let from_slots = self.sum(self.orders.iter());
+        let from_books = self.sum(self.canonical_orders());
+        must(from_slots == from_books, || "rule 7.3: slots and books hold different orders".to_string())?;
+        self.check_open(&from_books)?;
+        self.check_orders()?;
+        self.check_account_lists()
+    }
+
+    /// Rule 7.1.
+    fn check_money(&self) -> Result<(), String> {
+        let total = self.accounts.iter().fold(Money::ZERO, |sum, (_, account)| sum + account.quote);
+        must(total == self.deposits, || {
+            format!("rule 7.1: balances sum to {}, deposits to {}", total.0, self.deposits.0)
+        })
+    }
+
+    /// Rule 7.2, and that each account's entries stand in order and are all there are.
+    fn check_lots(&self) -> Result<(), String> {
+        let mut totals: BTreeMap<u32, Lots> = BTreeMap::new();
+        let mut entries = 0;
+        for (id, account) in self.accounts.iter() {
+            let mut last = 0;
+            for position in self.positions.of(account) {
+                let placed = position.account == id && position.instrument > last && !position.is_empty();
+                must(placed, || format!("account {id}: a position entry is misplaced or empty"))?;
+                *totals.entry(position.instrument).or_default() += position.lots;
+                last = position.instrument;
+                entries += 1;
+            }
+        }
+        must(entries == self.positions.len(), || "a position entry is in no account's list".to_string())?;
+        match totals.iter().find(|(_, lots)| **lots != Lots::ZERO) {
+            Some((instrument, lots)) => {
+                Err(format!("rule 7.2: instrument {instrument} sums to {} lots", lots.0))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Rule 7.4 (a taker that waits for its continuation is in no book), and the ladders.
+    fn check_books(&self) -> Result<(), String> {
+        let mut levels = 0;
+        for (id, instrument) in self.instruments.iter() {
+            let book = &instrument.book;
+            for side in [Side::Buy, Side::Sell] {
+                self.levels.check(book.side(side), side)?;
+                levels += self.levels.walk(book.side(side)).count() as u32;
+            }
+            let (bid, ask) = (book.side(Side::Buy).best_ticks, book.side(Side::Sell).best_ticks);
+            must(bid < ask, || format!("rule 7.4: instrument {id} is crossed, {} against {}", bid.0, ask.0))?;
+        }
+        must(levels == self.levels.len(), || "a level is in no book".to_string())
+    }
+
+    fn sum<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Sums {
+        let mut sums = Sums::new();
+        for order in orders {
+            let Position { account, instrument, .. } = *self.positions.at(order.position);
+            let open = sums.entry((account, instrument)).or_default();
+            match order.side() {
+                Side::Buy => open.buy += order.leaves(),
+                Side::Sell => open.sell += order.leaves(),
+            }
+            open.value += order.ticks * order.leaves();
+            open.orders += 1;
+        }
+        sums
+    }
+
+    /// Rule 7.3.
+    fn check_open(&self, sums: &Sums) -> Result<(), String> {
+        let mut counted = 0;
+        for (id, account) in self.accounts.iter() {
+            let mut orders = 0;
+            for position in self.positions.of(account) {
+                let open = sums.get(&(id, position.instrument)).copied().unwrap_or_default();
+                let kept = (position.open_buy, position.open_sell, position.open_value);
+                must(kept == (open.buy, open.sell, open.value), || {
+                    format!(
+                        "rule 7.3: account {id}, instrument {}: {kept:?} kept, {open:?} open",
+                        position.instrument
+                    )
+                })?;
+                orders += open.orders;
+            }
+            must(orders == account.open_orders(), || {
+                format!("rule 7.3: account {id} has {orders} open orders")
+            })?;
+            counted += orders;
+        }
+        must(counted == self.orders.slots.used(), || "an order slot is taken by no open order".to_string())
+    }
+
+    /// Every order is found by both of its names and stands where it says.
+    fn check_orders(&self) -> Result<(), String> {
+        for order in self.orders.iter() {
+            let account = self.positions.at(order.position).account;
+            let is_of = |position| self.positions.at(position).account == account;
+            let by_client_id =
+                self.orders.by_client_id(account, order.cl_ord_id, is_of).map(|found| found.id);
+            let found = by_client_id == Some(order.id) && self.orders.by_id(order.id).is_some();
+            must(found && self.orders.slots.contains(order.slot()), || {
+                format!("order {} is not found", order.id)
+            })?;
+            let placed =
+                order.id == self.continuation.taker() || self.levels.at(order.level).ticks == order.ticks;
+            let open = order.leaves() > Lots::ZERO && order.leaves() <= order.qty();
+            must(placed && open, || format!("order {} is misplaced or done", order.id))?;
+        }
+        Ok(())
+    }
+
+    /// Each account's list has its orders, all of them, by serial. Its count was compared in `check_open`.
+    fn check_account_lists(&self) -> Result<(), String> {
+        for (id, account) in self.accounts.iter() {
+            let (mut last, mut youngest, mut listed) = (0, NONE, 0);
+            for order in self.orders.listed_from(account.oldest) {
+                let owner = self.positions.at(order.position).account;
+                must(owner == id && serial_of(order.id) > last, || {
+                    format!("account {id}: order {} is misplaced in its list", order.id)
+                })?;
+                (last, youngest, listed) = (serial_of(order.id), order.slot(), listed + 1);
+            }
+            must(youngest == account.youngest && listed == account.open_orders(), || {
+                format!("account {id}: its list ends early or late")
+            })?;
+        }
+        Ok(())
+    }
+}

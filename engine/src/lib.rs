@@ -1,0 +1,51 @@
+//! The exchange as a function: `(state, sequenced command) -> events`. No clock, no I/O, no threads, no floats, no
+//! random iteration order, so that everybody who replays the same journal holds the same state. The market and margin
+//! rules stand in `engine/RULES.md`; code and tests cite its clauses.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+pub mod command;
+pub mod event;
+pub mod limits;
+pub mod message;
+pub mod reject;
+pub mod replay;
+pub mod units;
+
+mod account;
+mod amend;
+mod band;
+mod book;
+mod cancel;
+mod continuation;
+mod depth;
+mod emit;
+mod engine;
+mod entry;
+mod form;
+mod instrument;
+mod invariants;
+mod ladder;
+mod margin;
+mod mass_cancel;
+mod matching;
+mod order;
+mod pool;
+mod position;
+mod privileged;
+mod refusal;
+mod restore;
+mod self_trade;
+mod session;
+mod snapshot;
+mod table;
+mod venue;
+mod view;
+
+pub use engine::{Engine, Sequenced};
+pub use instrument::TradingState;
+pub use order::Tif;
+pub use restore::SnapshotError;
+pub use self_trade::{Stp, StpMode};
+pub use view::{AccountView, InstrumentView, OrderView, PositionView, SessionView};

@@ -1,0 +1,100 @@
+//! Every capacity of the venue, in one file. Constants bound what one command may do; `Limits` holds the capacities that
+//! an operator chooses: they stand in the first command of the journal, because a refusal depends on them. Memory is
+//! taken when that command is applied and never grows; what does not fit is refused by name.
+
+use crate::command::VenueOpen;
+use crate::message::{HEADER_BYTES, ROUTE_BYTES};
+
+/// Largest frame that a session may send, header included.
+pub const FRAME_BYTES_MAX: usize = 8192;
+/// Ceiling of `Limits::matches_per_command`.
+pub const MATCHES_PER_COMMAND_CEILING: u32 = 4096;
+/// Largest event block.
+pub const EVENT_BLOCK_BYTES_MAX: usize = 120;
+/// Messages that a session's outbox keeps for a resume.
+pub const OUTBOX_MESSAGES: u64 = 65_536;
+/// Keep-alive that a logon may ask for.
+pub const KEEP_ALIVE_MS_MIN: u32 = 100;
+pub const KEEP_ALIVE_MS_MAX: u32 = 60_000;
+
+/// Largest value of one order at its price, in 1e-6 quote units: ten billion quote units.
+pub const ORDER_VALUE_MAX: i128 = 10_000_000_000_000_000;
+/// Largest single deposit, in 1e-6 quote units.
+pub const DEPOSIT_MAX: i64 = 1_000_000_000_000_000_000;
+/// Largest position, and largest sum of open orders on one side, per account and instrument.
+pub const POSITION_LOTS_MAX: i64 = i32::MAX as i64;
+/// Largest price in ticks.
+pub const PRICE_TICKS_MAX: i64 = 1 << 48;
+
+/// Widest price band: from nothing to twice the mark.
+pub const PRICE_BAND_PPM_MAX: u32 = 1_000_000;
+
+/// Accounts that always exist: whoever owns what belongs to no member.
+pub const ACCOUNT_INSURANCE: u32 = 1;
+pub const ACCOUNT_FEES: u32 = 2;
+pub const ACCOUNT_DUST: u32 = 3;
+pub const ACCOUNT_MEMBERS_FROM: u32 = 4;
+
+/// Events of one command besides two per step: the not-applied in front, the answer and its copy (or a mass cancel's ack at
+/// the end), and what is canceled of the taker when it has met all. That makes four; the rest is room.
+pub const EVENTS_BESIDE_STEPS: u32 = 8;
+
+/// A slot of the order table and the serial number share an order id: `serial << 24 | slot`.
+pub const ORDER_SLOT_BITS: u32 = 24;
+
+/// The capacities of one venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub accounts: u32,
+    pub instruments: u32,
+    pub sessions: u32,
+    pub orders: u32,
+    pub levels: u32,
+    pub positions: u32,
+    pub orders_per_account: u32,
+    pub matches_per_command: u32,
+}
+
+impl Limits {
+    /// What `ballast init` writes: a venue that fits a laptop.
+    pub const DEMO: Limits = Limits {
+        accounts: 10_000,
+        instruments: 1_000,
+        sessions: 1_000,
+        orders: 1 << 18,
+        levels: 1 << 16,
+        positions: 1 << 16,
+        orders_per_account: 10_000,
+        matches_per_command: 1_000,
+    };
+
+    /// The capacities that a `VenueOpen` asks for, or the number of its first field that is out of range.
+    pub fn read(open: &VenueOpen) -> Result<Limits, u16> {
+        let within = |field: u16, value: u32, most: u32| {
+            if (1..=most).contains(&value) { Ok(value) } else { Err(field) }
+        };
+        Ok(Limits {
+            accounts: within(4, open.accounts_max.get(), 1 << 24)?,
+            instruments: within(5, open.instruments_max.get(), 1 << 20)?,
+            sessions: within(6, open.sessions_max.get(), 1 << 20)?,
+            orders: within(7, open.orders_max.get(), 1 << ORDER_SLOT_BITS)?,
+            levels: within(8, open.levels_max.get(), 1 << 24)?,
+            positions: within(9, open.positions_max.get(), 1 << 26)?,
+            orders_per_account: within(10, open.orders_per_account_max.get(), 1 << ORDER_SLOT_BITS)?,
+            matches_per_command: within(12, open.matches_per_command_max.get(), MATCHES_PER_COMMAND_CEILING)?,
+        })
+    }
+
+    /// Most events that one command can emit. A step (rule 5.6) has at most two: both sides of a match, or of a prevented
+    /// one; an order of a mass cancel has one.
+    pub fn events_per_command(&self) -> u32 {
+        2 * self.matches_per_command + EVENTS_BESIDE_STEPS
+    }
+}
+
+/// Largest event payload: route, header, block.
+pub const EVENT_BYTES_MAX: usize = ROUTE_BYTES + HEADER_BYTES + EVENT_BLOCK_BYTES_MAX;
+
+const _: () = assert!(size_of::<crate::event::OrderExecuted>() == EVENT_BLOCK_BYTES_MAX);
+const _: () = assert!(ACCOUNT_DUST < ACCOUNT_MEMBERS_FROM);
+const _: () = assert!(ORDER_VALUE_MAX < i64::MAX as i128);

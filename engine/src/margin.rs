@@ -1,0 +1,120 @@
+//! Margin: what an account must hold for its positions and open orders, and whether one more order may join them
+//! (section 6). Pure arithmetic over the account's position entries; changes nothing.
+
+use crate::instrument::Instrument;
+use crate::position::Position;
+use crate::units::{Lots, Money, Side, Ticks};
+use crate::venue::Venue;
+
+/// An order that asks to be admitted.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    pub side: Side,
+    pub ticks: Ticks,
+    pub lots: Lots,
+}
+
+/// `max(0, above - below)` in ticks: what a fill at `above` loses against `below`.
+fn excess(above: Ticks, below: Ticks) -> Ticks {
+    Ticks((above.0 - below.0).max(0))
+}
+
+/// Rule 6.3: `worst` times the mark, at the initial margin's rate.
+fn initial_margin(instrument: &Instrument, worst: Lots) -> Money {
+    (instrument.mark * worst * instrument.tick_value).share_rounded_up(instrument.initial_margin)
+}
+
+/// The larger distance from flat that fills of open orders can lead to.
+fn worst(position: Lots, buys: Lots, sells: Lots) -> Lots {
+    (position + buys).abs().max((position - sells).abs())
+}
+
+/// Rule 6.3 without its first term: slippage against the best prices, and fees, of the open orders.
+fn open_order_cost(instrument: &Instrument, position: &Position) -> Money {
+    if position.open_buy == Lots::ZERO && position.open_sell == Lots::ZERO {
+        return Money::ZERO;
+    }
+    let best = |side| instrument.book.side(side).best_ticks;
+    let buys = excess(best(Side::Buy), instrument.mark) * position.open_buy;
+    let sells = excess(instrument.mark, best(Side::Sell)) * position.open_sell;
+    let fees = (position.open_value * instrument.tick_value).share_rounded_up(instrument.maker_fee);
+    (buys + sells) * instrument.tick_value + fees
+}
+
+/// Rule 6.3 for one instrument.
+fn requirement(instrument: &Instrument, position: &Position) -> Money {
+    let worst = worst(position.lots, position.open_buy, position.open_sell);
+    initial_margin(instrument, worst) + open_order_cost(instrument, position)
+}
+
+/// Rule 6.4: what one instrument requires beyond `requirement` once the order has joined.
+fn increase(instrument: &Instrument, position: &Position, asked: Asked) -> Money {
+    let Position { lots, open_buy: buys, open_sell: sells, .. } = *position;
+    let joined = match asked.side {
+        Side::Buy => worst(lots, buys + asked.lots, sells),
+        Side::Sell => worst(lots, buys, sells + asked.lots),
+    };
+    initial_margin(instrument, joined) - initial_margin(instrument, worst(lots, buys, sells))
+        + own_cost(instrument, asked)
+}
+
+/// Rule 6.4: slippage and fee of the order itself.
+fn own_cost(instrument: &Instrument, asked: Asked) -> Money {
+    let slip = match asked.side {
+        Side::Buy => excess(asked.ticks, instrument.mark),
+        Side::Sell => excess(instrument.mark, asked.ticks),
+    };
+    let fee = instrument.maker_fee.max(instrument.taker_fee);
+    let value = asked.ticks * asked.lots * instrument.tick_value;
+    slip * asked.lots * instrument.tick_value + value.share_rounded_up(fee)
+}
+
+/// Rule 6.6: the order can only bring the position nearer to flat, and costs less than the margin that it sets free.
+fn only_closes(instrument: &Instrument, position: &Position, asked: Asked) -> bool {
+    let (against, open) = match asked.side {
+        Side::Buy => (-position.lots, position.open_buy),
+        Side::Sell => (position.lots, position.open_sell),
+    };
+    open + asked.lots <= against && own_cost(instrument, asked) < initial_margin(instrument, asked.lots)
+}
+
+/// Equity and requirement of an account as it stands (rules 6.2 and 6.3).
+pub struct Standing {
+    pub equity: Money,
+    pub requirement: Money,
+}
+
+impl Venue {
+    pub fn standing(&self, account: u32) -> Standing {
+        let row = &self.accounts[account];
+        let flat = Standing { equity: row.quote, requirement: Money::ZERO };
+        self.positions.of(row).fold(flat, |sum, position| {
+            let instrument = &self.instruments[position.instrument];
+            let held = instrument.mark * position.lots * instrument.tick_value;
+            Standing {
+                equity: sum.equity + held,
+                requirement: sum.requirement + requirement(instrument, position),
+            }
+        })
+    }
+
+    /// Rules 6.5 and 6.6: the money that is missing for an order; `None` when it is admitted.
+    pub fn margin_shortfall(&self, instrument: u32, position: &Position, asked: Asked) -> Option<Money> {
+        let standing = self.standing(position.account);
+        let instrument = &self.instruments[instrument];
+        let more = increase(instrument, position, asked);
+        let short = standing.requirement + more - standing.equity;
+        let refused = short > Money::ZERO && more > Money::ZERO && !only_closes(instrument, position, asked);
+        refused.then_some(short)
+    }
+
+    /// Rule 5.33: the same for an order that stands in `position` and is judged as if it stood in `without`.
+    pub fn amend_shortfall(&self, position: &Position, without: &Position, asked: Asked) -> Option<Money> {
+        let instrument = &self.instruments[position.instrument];
+        let standing = self.standing(position.account);
+        let alone = requirement(instrument, without) - requirement(instrument, position);
+        let more = alone + increase(instrument, without, asked);
+        let short = standing.requirement + more - standing.equity;
+        (short > Money::ZERO && more > Money::ZERO).then_some(short)
+    }
+}

@@ -1,0 +1,238 @@
+//! Matching: a taker meets the other side until nothing crosses, its quantity is gone, or the cap on the steps of one
+//! command is reached (section 5). Owns the fill: the one place where lots and money change hands.
+
+use zerocopy::little_endian::{I64, U16, U32, U64};
+
+use crate::continuation::Continuation;
+use crate::emit::Voice;
+use crate::event::{EventSink, OrderExecuted, liquidity, reason, status};
+use crate::limits::ACCOUNT_FEES;
+use crate::order::{Order, Tif, slot_of};
+use crate::position::Position;
+use crate::units::{Lots, Money, Side};
+use crate::venue::Venue;
+
+/// An order on its way against the other side. It stands in no queue, and its lots count for nobody.
+pub struct Taker {
+    pub order: Order,
+    /// It has a node and stands in its account's list: it was amended or waited. A new one has neither until it needs them.
+    pub is_open: bool,
+}
+
+/// Why a taker stopped.
+enum Stop {
+    /// Filled, or canceled at its own order.
+    Done,
+    NothingCrosses,
+    AtTheCap,
+}
+
+/// One match, before and after either side is told.
+struct Match {
+    id: u64,
+    instrument: u32,
+    price: i64,
+    lots: Lots,
+}
+
+/// One side of a match.
+struct Execution<'a> {
+    order: &'a Order,
+    fee: Money,
+    liquidity: u8,
+}
+
+impl Venue {
+    /// Matches a taker, then gives what is left of it its place (rules 5.2 to 5.6).
+    pub fn run_taker<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, mut taker: Taker) {
+        let stop = self.cross(voice, &mut taker.order);
+        let order = taker.order;
+        match (stop, order.tif()) {
+            (Stop::AtTheCap, _) => {
+                self.stand(&taker);
+                self.continuation = Continuation::Taker(order.id);
+            }
+            (Stop::NothingCrosses, Tif::Gtc) => {
+                self.stand(&taker);
+                self.rest(&order);
+            }
+            (Stop::NothingCrosses, tif) => {
+                let reason = if tif == Tif::Fok { reason::FOK } else { reason::IOC };
+                self.tell_canceled(voice, order.session(), &order, order.cl_ord_id, order.leaves(), reason);
+                self.end(&taker);
+            }
+            (Stop::Done, _) => self.end(&taker),
+        }
+        self.leave_position(order.position);
+    }
+
+    /// Rule 5.6: the order that stopped at the cap is a taker again, with a fresh count.
+    pub fn continue_taker<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, id: u64) {
+        let order = *self.orders.at(slot_of(id));
+        assert_eq!(order.id, id, "the order that is due is open");
+        self.positions.at_mut(order.position).close(order.side(), order.ticks, order.leaves());
+        self.run_taker(voice, Taker { order, is_open: true });
+    }
+
+    fn cross<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, taker: &mut Order) -> Stop {
+        let Position { account, instrument, .. } = *self.positions.at(taker.position);
+        let (side, stp) = (taker.side(), taker.stp());
+        let mut steps_left = self.limits.matches_per_command;
+        while taker.leaves() > Lots::ZERO {
+            let book = &self.instruments[instrument].book;
+            if !book.crosses(side, taker.ticks) {
+                return Stop::NothingCrosses;
+            }
+            if steps_left == 0 {
+                return Stop::AtTheCap;
+            }
+            steps_left -= 1;
+            let maker = self.levels.at(book.side(side.opposite()).best).head;
+            if self.is_own(account, stp, self.orders.at(maker)) {
+                self.prevent_self_trade(voice, taker, maker);
+            } else {
+                self.fill(voice, instrument, taker, maker);
+            }
+        }
+        Stop::Done
+    }
+
+    /// Rules 5.3, 5.4 and 6.1: lots one way, money the other, both at the maker's price.
+    fn fill<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        instrument: u32,
+        taker: &mut Order,
+        maker_slot: u32,
+    ) {
+        let maker = self.orders.at_mut(maker_slot);
+        let lots = taker.leaves().min(maker.leaves());
+        taker.fill(lots);
+        maker.fill(lots);
+        let maker = *maker;
+        let terms = &self.instruments[instrument];
+        let value = maker.ticks * lots * terms.tick_value;
+        let taker_fee = value.share_rounded_up(terms.taker_fee);
+        let maker_fee = value.share_rounded_up(terms.maker_fee);
+        let made = Match { id: self.next_match, instrument, price: terms.price(maker.ticks), lots };
+        self.next_match += 1;
+        self.positions.at_mut(maker.position).close(maker.side(), maker.ticks, lots);
+        self.move_lots_and_money(taker, lots, value, taker_fee);
+        self.move_lots_and_money(&maker, lots, value, maker_fee);
+        self.tell_executed(
+            voice,
+            &made,
+            Execution { order: taker, fee: taker_fee, liquidity: liquidity::TAKER },
+        );
+        self.tell_executed(
+            voice,
+            &made,
+            Execution { order: &maker, fee: maker_fee, liquidity: liquidity::MAKER },
+        );
+        if maker.leaves() == Lots::ZERO {
+            self.remove(&maker);
+        }
+        if maker.position != taker.position {
+            self.leave_position(maker.position);
+        }
+    }
+
+    fn move_lots_and_money(&mut self, order: &Order, lots: Lots, value: Money, fee: Money) {
+        let position = self.positions.at_mut(order.position);
+        position.lots += order.side().signed(lots);
+        let quote = &mut self.accounts[position.account].quote;
+        match order.side() {
+            Side::Buy => *quote -= value + fee,
+            Side::Sell => *quote += value - fee,
+        }
+        self.accounts[ACCOUNT_FEES].quote += fee;
+    }
+
+    fn tell_executed<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, made: &Match, side: Execution<'_>) {
+        let order = side.order;
+        let position = self.positions.at(order.position);
+        let session = self.sessions.at_mut(order.session());
+        let reference = voice.reference(session.id);
+        let filled = order.leaves() == Lots::ZERO;
+        let block = OrderExecuted {
+            exec_id: voice.exec_id(),
+            order_id: U64::new(order.id),
+            cl_ord_id: U64::new(order.cl_ord_id),
+            ref_seq: reference.seq,
+            recv_time: reference.recv_time,
+            match_time: voice.time(),
+            match_id: U64::new(made.id),
+            last_px: I64::new(made.price),
+            last_qty: I64::new(made.lots.0),
+            leaves_qty: I64::new(order.leaves().0),
+            cum_qty: I64::new(order.filled().0),
+            fee: I64::new(side.fee.to_wire()),
+            position: I64::new(position.lots.0),
+            instrument_id: U32::new(made.instrument),
+            account_id: U32::new(position.account),
+            side: order.side() as u8,
+            status: if filled { status::FILLED } else { status::PARTIALLY_FILLED },
+            liquidity: side.liquidity,
+            pad_a: 0,
+            mmp_group: U16::new(0),
+            pad_b: U16::new(0),
+        };
+        voice.tell(session, block);
+    }
+
+    /// Counts what is left of a taker among the open orders of its account.
+    fn stand(&mut self, taker: &Taker) {
+        let order = taker.order;
+        let position = self.positions.at_mut(order.position);
+        position.open(order.side(), order.ticks, order.leaves());
+        let account = position.account;
+        if taker.is_open {
+            self.orders.at_mut(order.slot()).catch_up(&order);
+        } else {
+            self.orders.open(account, order);
+            self.orders.enlist(&mut self.accounts[account], order.slot());
+        }
+    }
+
+    /// Nothing is left of a taker.
+    fn end(&mut self, taker: &Taker) {
+        if taker.is_open {
+            self.close(&taker.order);
+        }
+        self.orders.slots.release(taker.order.slot());
+    }
+
+    /// Takes a resting order away for good. Its position entry stays where it is.
+    pub fn remove(&mut self, order: &Order) {
+        self.lift(order);
+        self.close(order);
+        self.orders.slots.release(order.slot());
+    }
+
+    /// Vacates the node of an order that stands in no queue and whose lots no longer count.
+    fn close(&mut self, order: &Order) {
+        let account = self.positions.at(order.position).account;
+        self.orders.delist(&mut self.accounts[account], order.slot());
+        self.orders.close(account, order.slot());
+    }
+
+    /// Puts an open order into its queue.
+    pub fn rest(&mut self, order: &Order) {
+        let instrument = self.positions.at(order.position).instrument;
+        self.instruments[instrument].book.rest(&mut self.levels, &mut self.orders, order.slot());
+    }
+
+    /// Takes an open order out of its queue, and its lots out of those that count.
+    pub fn lift(&mut self, order: &Order) {
+        let position = self.positions.at_mut(order.position);
+        position.close(order.side(), order.ticks, order.leaves());
+        let book = &mut self.instruments[position.instrument].book;
+        book.lift(&mut self.levels, &mut self.orders, order.slot());
+    }
+
+    /// Gives a position entry back once nothing is left in it.
+    pub fn leave_position(&mut self, slot: u32) {
+        let account = self.positions.at(slot).account;
+        self.positions.leave_if_empty(&mut self.accounts[account], slot);
+    }
+}

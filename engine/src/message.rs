@@ -1,0 +1,151 @@
+//! How a message looks in memory, on the wire and in the journal: the standard 8-byte SBE header, then a fixed block,
+//! little-endian, alignment 1. Owns the header, the envelope of commands (`Origin`) and of events (`Route`), and the
+//! macro that declares a block. Knows no message of its own; those stand in `command` and `event`.
+//!
+//! ```text
+//! command payload   | Origin 40 | Header 8 | block |
+//! event payload     | Route  16 | Header 8 | block |
+//!                                 `-- the same bytes in a TCP frame from its offset 24 on
+//! ```
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Schema id of order entry and of all that members and operators send.
+pub const SCHEMA_ORDER_ENTRY: u16 = 7701;
+/// The one version of the layouts that this build speaks.
+pub const SCHEMA_VERSION: u16 = 1;
+/// Price9 and Lots null.
+pub const NULL_I64: i64 = i64::MIN;
+/// TimeNs null.
+pub const NULL_U64: u64 = u64::MAX;
+
+/// The standard SBE message header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Header {
+    pub block_length: U16,
+    pub template_id: U16,
+    pub schema_id: U16,
+    pub version: U16,
+}
+
+pub const HEADER_BYTES: usize = size_of::<Header>();
+const _: () = assert!(HEADER_BYTES == 8);
+
+impl Header {
+    pub fn of<M: Message>() -> Header {
+        Header {
+            block_length: U16::new(size_of::<M>() as u16),
+            template_id: U16::new(M::TEMPLATE),
+            schema_id: U16::new(SCHEMA_ORDER_ENTRY),
+            version: U16::new(SCHEMA_VERSION),
+        }
+    }
+}
+
+/// A fixed block with its template id.
+pub trait Message: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy {
+    const TEMPLATE: u16;
+}
+
+/// Who sent a command, and when: put in front of the untouched body by the gateway. Session 0 is the venue itself.
+///
+/// ```text
+/// 0 session u64 | 8 client_seq u64 | 16 sent_ns u64 | 24 received_ns u64 | 32 connection u32 | 36 flags u32
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Origin {
+    pub session: U64,
+    pub client_seq: U64,
+    pub sent_ns: U64,
+    pub received_ns: U64,
+    pub connection: U32,
+    pub flags: U32,
+}
+
+pub const ORIGIN_BYTES: usize = size_of::<Origin>();
+const _: () = assert!(ORIGIN_BYTES == 40);
+
+/// `Origin::flags`: the sender may have sent this before; a repeat is dropped in silence.
+pub const ORIGIN_POSSIBLE_RESEND: u32 = 1;
+
+impl Origin {
+    /// The venue itself: genesis, continuations, ticks.
+    pub fn venue() -> Origin {
+        Origin::new_zeroed()
+    }
+}
+
+/// Where an event goes: the session that is told (0: nobody) and its place in that session's stream (0: not numbered).
+///
+/// ```text
+/// 0 session u64 | 8 server_seq u64
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Route {
+    pub session: U64,
+    pub server_seq: U64,
+}
+
+pub const ROUTE_BYTES: usize = size_of::<Route>();
+const _: () = assert!(ROUTE_BYTES == 16);
+
+/// A header in front of its block: what stands in a frame from offset 24 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Framed<M: Message> {
+    pub header: Header,
+    pub block: M,
+}
+
+impl<M: Message> Framed<M> {
+    pub fn new(block: M) -> Framed<M> {
+        Framed { header: Header::of::<M>(), block }
+    }
+}
+
+/// An event as it stands on the log ring and in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Routed<M: Message> {
+    pub route: Route,
+    pub message: Framed<M>,
+}
+
+/// A message split into header and block, the block's length checked against the header.
+pub fn split(message: &[u8]) -> Option<(&Header, &[u8])> {
+    let (header, block) = Header::ref_from_prefix(message).ok()?;
+    (usize::from(header.block_length.get()) == block.len()).then_some((header, block))
+}
+
+/// A block read as `M`; `None` when the template or the length is not M's.
+pub fn block<M: Message>(message: &[u8]) -> Option<&M> {
+    let (header, block) = split(message)?;
+    if header.template_id.get() != M::TEMPLATE {
+        return None;
+    }
+    M::ref_from_bytes(block).ok()
+}
+
+/// Declares a block: fields in wire order, template id, and the size that the schema states.
+macro_rules! blocks {
+    ($($(#[$doc:meta])* $name:ident = $template:literal, $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq,
+            zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable, zerocopy::Unaligned,
+        )]
+        #[repr(C)]
+        pub struct $name { $(pub $field: $kind),+ }
+
+        impl $crate::message::Message for $name {
+            const TEMPLATE: u16 = $template;
+        }
+
+        const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 4 == 0);
+    )+};
+}
+pub(crate) use blocks;

@@ -1,0 +1,324 @@
+//! Open orders: one 64-byte node each, in slots that their ids name; the table that finds them by the client's own number;
+//! and each account's list of them in the order of their serials. Knows neither prices nor queues; the book threads the
+//! nodes.
+
+use crate::account::Account;
+use crate::limits::{ORDER_SLOT_BITS, POSITION_LOTS_MAX};
+use crate::pool::{LowestFree, NONE, room};
+use crate::self_trade::{Stp, StpMode};
+use crate::table::{HashKey, Table};
+use crate::units::{Lots, Side, Ticks};
+
+/// Time in force, as Tif on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Tif {
+    Gtc = 2,
+    Ioc = 3,
+    Fok = 4,
+}
+
+impl Tif {
+    pub fn from_wire(value: u8) -> Option<Tif> {
+        [Tif::Gtc, Tif::Ioc, Tif::Fok].into_iter().find(|tif| *tif as u8 == value)
+    }
+}
+
+/// An order: open in its slot, or on its way as a taker. `id` 0 marks a vacant node.
+///
+/// One cache line. Quantities have 32 bits because `qty_max` has 31; what is asked once per command shares a word:
+///
+/// ```text
+/// 0..24 session slot | 24 sells | 25..28 tif | 28..31 stp mode | 31 market
+/// ```
+#[derive(Clone, Copy)]
+pub struct Order {
+    pub id: u64,
+    pub cl_ord_id: u64,
+    pub ticks: Ticks,
+    qty: u32,
+    leaves: u32,
+    /// Whose it is and in what: the account's position entry in the instrument.
+    pub position: u32,
+    /// Where it rests; `NONE` while it is a taker.
+    pub level: u32,
+    pub older: u32,
+    pub younger: u32,
+    /// The account's open orders of the next lower and the next higher serial.
+    before: u32,
+    pub after: u32,
+    pub stp_group: u32,
+    word: u32,
+}
+
+const _: () = assert!(size_of::<Order>() == 64);
+const _: () = assert!(POSITION_LOTS_MAX <= u32::MAX as i64);
+
+const SESSION_BITS: u32 = 24;
+const SELLS: u32 = 1 << SESSION_BITS;
+const TIF_SHIFT: u32 = 25;
+const STP_SHIFT: u32 = 28;
+const MARKET: u32 = 1 << 31;
+
+/// What an order is from its entry to its end.
+#[derive(Clone, Copy)]
+pub struct Nature {
+    pub session: u32,
+    pub side: Side,
+    pub tif: Tif,
+    pub stp: Stp,
+    /// It has no price of its own: `ticks` only bounds its walk.
+    pub is_market: bool,
+}
+
+impl Order {
+    const VACANT: Order = Order {
+        id: 0,
+        cl_ord_id: 0,
+        ticks: Ticks(0),
+        qty: 0,
+        leaves: 0,
+        position: NONE,
+        level: NONE,
+        older: NONE,
+        younger: NONE,
+        before: NONE,
+        after: NONE,
+        stp_group: 0,
+        word: 0,
+    };
+
+    /// An order that stands nowhere yet, nothing of it filled.
+    pub fn new(
+        id: u64,
+        cl_ord_id: u64,
+        position: u32,
+        ticks: Ticks,
+        qty: Lots,
+        Nature { session, side, tif, stp, is_market }: Nature,
+    ) -> Order {
+        debug_assert!(session < 1 << SESSION_BITS && (0..=POSITION_LOTS_MAX).contains(&qty.0));
+        let word = session
+            | if side == Side::Sell { SELLS } else { 0 }
+            | (tif as u32) << TIF_SHIFT
+            | (stp.mode as u32) << STP_SHIFT
+            | if is_market { MARKET } else { 0 };
+        let (qty, stp_group) = (qty.0 as u32, stp.group);
+        Order { id, cl_ord_id, position, ticks, qty, leaves: qty, stp_group, word, ..Order::VACANT }
+    }
+
+    pub fn slot(&self) -> u32 {
+        slot_of(self.id)
+    }
+
+    pub fn session(&self) -> u32 {
+        self.word & (SELLS - 1)
+    }
+
+    pub fn side(&self) -> Side {
+        if self.word & SELLS == 0 { Side::Buy } else { Side::Sell }
+    }
+
+    pub fn tif(&self) -> Tif {
+        Tif::from_wire((self.word >> TIF_SHIFT & 7) as u8).expect("the word was made of a Tif")
+    }
+
+    pub fn stp(&self) -> Stp {
+        let mode = StpMode::from_wire((self.word >> STP_SHIFT & 7) as u8);
+        Stp { mode: mode.expect("the word was made of an StpMode"), group: self.stp_group }
+    }
+
+    pub fn is_market(&self) -> bool {
+        self.word & MARKET != 0
+    }
+
+    pub fn qty(&self) -> Lots {
+        Lots(i64::from(self.qty))
+    }
+
+    pub fn leaves(&self) -> Lots {
+        Lots(i64::from(self.leaves))
+    }
+
+    pub fn filled(&self) -> Lots {
+        Lots(i64::from(self.qty - self.leaves))
+    }
+
+    /// So much of it was matched.
+    pub fn fill(&mut self, lots: Lots) {
+        debug_assert!(lots <= self.leaves());
+        self.leaves -= lots.0 as u32;
+    }
+
+    /// So much of it was taken away: what was filled stays filled.
+    pub fn shrink(&mut self, lots: Lots) {
+        debug_assert!(lots <= self.leaves());
+        self.qty -= lots.0 as u32;
+        self.leaves -= lots.0 as u32;
+    }
+
+    /// A new price and a new total, which is not below what is filled.
+    pub fn amend(&mut self, ticks: Ticks, total: Lots) {
+        debug_assert!(self.filled() <= total && total.0 <= POSITION_LOTS_MAX);
+        let filled = self.qty - self.leaves;
+        self.ticks = ticks;
+        self.qty = total.0 as u32;
+        self.leaves = self.qty - filled;
+    }
+
+    /// As `other` stands now: what matching and an amend change. The threads through the node stay.
+    pub fn catch_up(&mut self, other: &Order) {
+        debug_assert!(self.id == other.id);
+        (self.ticks, self.qty, self.leaves) = (other.ticks, other.qty, other.leaves);
+    }
+}
+
+/// Rule 5.1.
+pub fn order_id(serial: u64, slot: u32) -> u64 {
+    serial << ORDER_SLOT_BITS | u64::from(slot)
+}
+
+pub fn slot_of(id: u64) -> u32 {
+    id as u32 & ((1 << ORDER_SLOT_BITS) - 1)
+}
+
+pub fn serial_of(id: u64) -> u64 {
+    id >> ORDER_SLOT_BITS
+}
+
+/// All open orders of the venue.
+pub struct Orders {
+    nodes: Vec<Order>,
+    pub slots: LowestFree,
+    by_client_id: Table,
+    key: HashKey,
+}
+
+impl Orders {
+    pub fn new(capacity: u32, key: HashKey) -> Orders {
+        Orders {
+            nodes: room(capacity as usize, Order::VACANT),
+            slots: LowestFree::new(capacity),
+            by_client_id: Table::new(capacity),
+            key,
+        }
+    }
+
+    pub fn at(&self, slot: u32) -> &Order {
+        &self.nodes[slot as usize]
+    }
+
+    pub fn at_mut(&mut self, slot: u32) -> &mut Order {
+        &mut self.nodes[slot as usize]
+    }
+
+    /// The open order with this id.
+    pub fn by_id(&self, id: u64) -> Option<&Order> {
+        self.nodes.get(slot_of(id) as usize).filter(|order| order.id == id && id != 0)
+    }
+
+    /// The open order that the account calls `cl_ord_id`; `is_of` tells whether a position entry is the account's.
+    pub fn by_client_id(&self, account: u32, cl_ord_id: u64, is_of: impl Fn(u32) -> bool) -> Option<&Order> {
+        let hash = self.key.hash(u64::from(account), cl_ord_id);
+        let slot = self.by_client_id.find(hash, |slot| {
+            let order = self.at(slot);
+            order.cl_ord_id == cl_ord_id && is_of(order.position)
+        })?;
+        Some(self.at(slot))
+    }
+
+    /// Puts an order into its slot, which the caller has taken. It stands in no account's list yet.
+    pub fn open(&mut self, account: u32, order: Order) {
+        let slot = order.slot();
+        if self.nodes.len() <= slot as usize {
+            // By one, save in a restore: the lowest free slot is never above the nodes that were ever used.
+            self.nodes.resize(slot as usize + 1, Order::VACANT);
+        }
+        debug_assert!(self.slots.contains(slot));
+        self.nodes[slot as usize] = order;
+        self.by_client_id.insert(self.key.hash(u64::from(account), order.cl_ord_id), slot);
+    }
+
+    /// Vacates the node of an order that stands in no account's list; its slot stays taken until the caller releases it.
+    pub fn close(&mut self, account: u32, slot: u32) {
+        let order = std::mem::replace(self.at_mut(slot), Order::VACANT);
+        self.by_client_id.remove(self.key.hash(u64::from(account), order.cl_ord_id), slot);
+    }
+
+    /// Puts an open order behind all others of its account: it has the highest serial.
+    pub fn enlist(&mut self, account: &mut Account, slot: u32) {
+        let before = std::mem::replace(&mut account.youngest, slot);
+        if before == NONE {
+            account.oldest = slot;
+        } else {
+            debug_assert!(serial_of(self.at(before).id) < serial_of(self.at(slot).id));
+            self.at_mut(before).after = slot;
+        }
+        let order = self.at_mut(slot);
+        (order.before, order.after) = (before, NONE);
+        account.count_opened();
+    }
+
+    /// Takes an open order out of its account's list.
+    pub fn delist(&mut self, account: &mut Account, slot: u32) {
+        let Order { before, after, .. } = *self.at(slot);
+        if before == NONE {
+            account.oldest = after;
+        } else {
+            self.at_mut(before).after = after;
+        }
+        if after == NONE {
+            account.youngest = before;
+        } else {
+            self.at_mut(after).before = before;
+        }
+        account.count_closed();
+    }
+
+    /// The account's open orders from `slot` on, in the order of their serials.
+    pub fn listed_from(&self, slot: u32) -> impl Iterator<Item = &Order> {
+        let step = |slot: u32| (slot != NONE).then(|| self.at(slot));
+        std::iter::successors(step(slot), move |order| step(order.after))
+    }
+
+    /// All open orders in the order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.nodes.iter().filter(|order| order.id != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_keeps_what_it_was_made_of() {
+        for session in [0, 1, (1 << SESSION_BITS) - 1] {
+            for (side, tif, mode, is_market) in [
+                (Side::Buy, Tif::Gtc, StpMode::None, false),
+                (Side::Sell, Tif::Ioc, StpMode::CancelTaker, true),
+                (Side::Buy, Tif::Fok, StpMode::DecrementBoth, true),
+                (Side::Sell, Tif::Gtc, StpMode::CancelBoth, false),
+            ] {
+                let stp = Stp { mode, group: u32::MAX };
+                let nature = Nature { session, side, tif, stp, is_market };
+                let order = Order::new(1 << 24, 1, 0, Ticks(1), Lots(POSITION_LOTS_MAX), nature);
+                assert_eq!((order.session(), order.side(), order.tif()), (session, side, tif));
+                assert_eq!((order.stp(), order.is_market()), (stp, is_market));
+                assert_eq!((order.qty(), order.leaves()), (Lots(POSITION_LOTS_MAX), Lots(POSITION_LOTS_MAX)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_filled_stays_filled() {
+        let stp = Stp { mode: StpMode::None, group: 0 };
+        let nature = Nature { session: 0, side: Side::Buy, tif: Tif::Gtc, stp, is_market: false };
+        let mut order = Order::new(1 << 24, 1, 0, Ticks(1), Lots(10), nature);
+        order.fill(Lots(4));
+        order.shrink(Lots(1));
+        assert_eq!((order.qty(), order.leaves(), order.filled()), (Lots(9), Lots(5), Lots(4)));
+        order.amend(Ticks(2), Lots(12));
+        assert_eq!((order.qty(), order.leaves(), order.filled()), (Lots(12), Lots(8), Lots(4)));
+    }
+}

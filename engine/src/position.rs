@@ -1,0 +1,152 @@
+//! Positions: what an account holds and has open in one instrument. An entry exists while lots or open lots are not zero.
+//! It is found by (account, instrument) in a table, and each account threads its entries by instrument number, which is
+//! the order of margin sums and of snapshots. Knows no prices but those of the open orders' value.
+
+use crate::account::Account;
+use crate::pool::{Arena, NONE};
+use crate::table::{HashKey, Table};
+use crate::units::{Lots, Side, TickLots, Ticks};
+
+#[derive(Clone, Copy)]
+pub struct Position {
+    /// Sum of price times leaves over the open orders.
+    pub open_value: TickLots,
+    pub lots: Lots,
+    pub open_buy: Lots,
+    pub open_sell: Lots,
+    pub account: u32,
+    pub instrument: u32,
+    /// The account's next entry, by instrument number.
+    pub next: u32,
+}
+
+const _: () = assert!(size_of::<Position>() == 64);
+
+impl Position {
+    pub fn flat(account: u32, instrument: u32) -> Position {
+        Position {
+            open_value: TickLots(0),
+            lots: Lots::ZERO,
+            open_buy: Lots::ZERO,
+            open_sell: Lots::ZERO,
+            account,
+            instrument,
+            next: NONE,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lots == Lots::ZERO && self.open_buy == Lots::ZERO && self.open_sell == Lots::ZERO
+    }
+
+    pub fn open_lots(&self, side: Side) -> Lots {
+        match side {
+            Side::Buy => self.open_buy,
+            Side::Sell => self.open_sell,
+        }
+    }
+
+    pub fn open(&mut self, side: Side, ticks: Ticks, lots: Lots) {
+        *self.open_lots_mut(side) += lots;
+        self.open_value += ticks * lots;
+    }
+
+    pub fn close(&mut self, side: Side, ticks: Ticks, lots: Lots) {
+        *self.open_lots_mut(side) -= lots;
+        self.open_value -= ticks * lots;
+        debug_assert!(self.open_lots(side) >= Lots::ZERO && self.open_value >= TickLots(0));
+    }
+
+    fn open_lots_mut(&mut self, side: Side) -> &mut Lots {
+        match side {
+            Side::Buy => &mut self.open_buy,
+            Side::Sell => &mut self.open_sell,
+        }
+    }
+}
+
+/// All position entries of the venue.
+pub struct Positions {
+    arena: Arena<Position>,
+    by_owner: Table,
+    key: HashKey,
+}
+
+impl Positions {
+    pub fn new(capacity: u32, key: HashKey) -> Positions {
+        Positions { arena: Arena::new(capacity, Position::flat(0, 0)), by_owner: Table::new(capacity), key }
+    }
+
+    pub fn len(&self) -> u32 {
+        self.arena.len()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.arena.is_full()
+    }
+
+    pub fn at(&self, slot: u32) -> &Position {
+        &self.arena[slot]
+    }
+
+    pub fn at_mut(&mut self, slot: u32) -> &mut Position {
+        &mut self.arena[slot]
+    }
+
+    pub fn find(&self, account: u32, instrument: u32) -> Option<u32> {
+        self.by_owner.find(self.hash(account, instrument), |slot| {
+            let position = self.at(slot);
+            position.account == account && position.instrument == instrument
+        })
+    }
+
+    /// A new entry in an account that has none in the instrument. The caller has seen that one is free.
+    pub fn enter(&mut self, account: &mut Account, position: Position) -> u32 {
+        let slot = self.arena.take(position);
+        self.by_owner.insert(self.hash(position.account, position.instrument), slot);
+        let (before, after) = self.neighbours(account, position.instrument);
+        self.arena[slot].next = after;
+        self.link(account, before, slot);
+        slot
+    }
+
+    /// Takes an entry out once nothing is left in it.
+    pub fn leave_if_empty(&mut self, account: &mut Account, slot: u32) {
+        let position = self.arena[slot];
+        if !position.is_empty() {
+            return;
+        }
+        assert!(position.open_value == TickLots(0), "no open lots, and yet an open value");
+        let (before, _) = self.neighbours(account, position.instrument);
+        self.link(account, before, position.next);
+        self.by_owner.remove(self.hash(position.account, position.instrument), slot);
+        self.arena.release(slot);
+    }
+
+    /// The account's entries by instrument number.
+    pub fn of(&self, account: &Account) -> impl Iterator<Item = &Position> + use<'_> {
+        let step = |slot: u32| (slot != NONE).then(|| self.at(slot));
+        std::iter::successors(step(account.positions), move |position| step(position.next))
+    }
+
+    /// The entry before `instrument` (`NONE`: the account itself), and the first one from it on.
+    fn neighbours(&self, account: &Account, instrument: u32) -> (u32, u32) {
+        let (mut before, mut here) = (NONE, account.positions);
+        while here != NONE && self.arena[here].instrument < instrument {
+            (before, here) = (here, self.arena[here].next);
+        }
+        (before, here)
+    }
+
+    fn link(&mut self, account: &mut Account, before: u32, slot: u32) {
+        if before == NONE {
+            account.positions = slot;
+        } else {
+            self.arena[before].next = slot;
+        }
+    }
+
+    fn hash(&self, account: u32, instrument: u32) -> u32 {
+        self.key.hash(u64::from(account), u64::from(instrument))
+    }
+}

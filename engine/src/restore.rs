@@ -1,0 +1,329 @@
+//! From canonical bytes to an engine, or the reason why not. Total over all bytes: each record is judged by the rule that
+//! made it before it enters, the invariants are checked at the end, and the engine must then say the same bytes again, so
+//! that no two snapshots mean the same state.
+
+use std::fmt;
+
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use crate::command::Role;
+use crate::continuation::Continuation;
+use crate::emit::Reference;
+use crate::engine::Engine;
+use crate::instrument::{TradingState, list};
+use crate::limits::{
+    ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
+};
+use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
+use crate::order::{Nature, Order, Tif, serial_of, slot_of};
+use crate::position::Position;
+use crate::privileged::has_account;
+use crate::self_trade::{Stp, StpMode};
+use crate::session::Session;
+use crate::snapshot::{
+    AccountRecord, Expected, Head, InstrumentRecord, MassCancelRecord, OrderRecord, PositionRecord,
+    SessionRecord, VERSION, VenueRecord,
+};
+use crate::units::{Lots, Money, Side, Ticks};
+use crate::venue::Venue;
+
+/// Why bytes are not a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// They end inside a record.
+    Truncated,
+    /// They are of a version that this build does not read.
+    Version(u64),
+    /// They contradict a rule or themselves.
+    Inconsistent(String),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SnapshotError::Truncated => write!(to, "the snapshot ends inside a record"),
+            SnapshotError::Version(version) => {
+                write!(to, "the snapshot has version {version}, this build reads {VERSION}")
+            }
+            SnapshotError::Inconsistent(what) => write!(to, "the snapshot is inconsistent: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+type Checked<T = ()> = Result<T, SnapshotError>;
+
+/// Numbers beyond these are not reached by any history, and sums of them fit.
+const MONEY_MAX: i128 = 1 << 100;
+const SEQ_MAX: u64 = 1 << 63;
+
+fn must(holds: bool, what: &str) -> Checked {
+    if holds { Ok(()) } else { Err(missing(what)) }
+}
+
+fn missing(what: &str) -> SnapshotError {
+    SnapshotError::Inconsistent(what.to_string())
+}
+
+/// The level of a resting order among all of them. Within it the records stand by priority, which nothing else tells.
+type Place = (u32, u8, i64);
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn record<R: FromBytes + KnownLayout + Immutable + Unaligned>(&mut self) -> Checked<&'a R> {
+        let (record, rest) = R::ref_from_prefix(self.rest).map_err(|_| SnapshotError::Truncated)?;
+        self.rest = rest;
+        Ok(record)
+    }
+
+    /// Reads a section, record by record.
+    fn section<R: FromBytes + KnownLayout + Immutable + Unaligned + 'a>(
+        &mut self,
+        mut each: impl FnMut(&'a R) -> Checked,
+    ) -> Checked {
+        let count: &zerocopy::little_endian::U32 = self.record()?;
+        for _ in 0..count.get() {
+            each(self.record()?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// The engine that said `bytes` in `snapshot`.
+    pub fn restore(bytes: &[u8]) -> Result<Engine, SnapshotError> {
+        let mut reader = Reader { rest: bytes };
+        let head: &Head = reader.record()?;
+        if head.version.get() != VERSION {
+            return Err(SnapshotError::Version(head.version.get()));
+        }
+        let mut engine =
+            Engine { last_seq: head.last_seq.get(), last_ts_ns: head.last_ts_ns.get(), venue: None };
+        if head.open.get() != 0 {
+            must(engine.last_seq > 0, "a venue is open before its first command")?;
+            engine.venue = Some(Box::new(read_venue(&mut reader)?));
+        }
+        must(reader.rest.is_empty(), "bytes follow the last record")?;
+        let mut expected = Expected { rest: bytes, same: true };
+        engine.encode(&mut expected);
+        must(expected.same && expected.rest.is_empty(), "the bytes are not in canonical form")?;
+        Ok(engine)
+    }
+}
+
+fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
+    let record: &VenueRecord = reader.record()?;
+    let terms = &record.terms;
+    let limits = Limits::read(terms)
+        .map_err(|field| SnapshotError::Inconsistent(format!("capacity {field} is out of range")))?;
+    let hash_key = terms.hash_key.map(|word| word.get());
+    let mut venue = Venue::empty(terms.venue_id.get(), terms.engine_epoch.get(), hash_key, limits);
+    venue.next_serial = record.next_serial.get();
+    venue.next_match = record.next_match.get();
+    if record.continuation.get() != 0 {
+        venue.continuation = Continuation::Taker(record.continuation.get());
+    }
+    venue.deposits = Money(record.deposits.get());
+    must((1..=1 << (64 - ORDER_SLOT_BITS)).contains(&venue.next_serial), "the next serial is out of range")?;
+    must((1..=SEQ_MAX).contains(&venue.next_match), "the next match is out of range")?;
+    must((0..=MONEY_MAX).contains(&venue.deposits.0), "the deposits are out of range")?;
+    reader.section(|record| venue.read_account(record))?;
+    reader.section(|record| venue.read_instrument(record))?;
+    reader.section(|record| venue.read_session(record))?;
+    reader.section(|record| venue.read_position(record))?;
+    let mut last: Option<Place> = None;
+    reader.section(|record| venue.read_order(record, &mut last))?;
+    let taker = venue.continuation.taker();
+    must(taker == 0 || venue.orders.by_id(taker).is_some(), "the order to be continued is missing")?;
+    venue.list_orders()?;
+    reader.section(|record| venue.read_mass_cancel_record(record))?;
+    venue.check_invariants().map_err(SnapshotError::Inconsistent)?;
+    Ok(venue)
+}
+
+impl Venue {
+    fn read_account(&mut self, record: &AccountRecord) -> Checked {
+        let (id, quote) = (record.account_id.get(), record.quote.get());
+        if (1..=ACCOUNT_DUST).contains(&id) {
+            must(*self.accounts.name(id) == record.name, "an account of the venue has another name")?;
+        } else {
+            must((1..=self.limits.accounts).contains(&id), "an account id is out of range")?;
+            must(!self.accounts.contains(id), "an account stands twice")?;
+            self.accounts.create(id, record.name);
+        }
+        must((-MONEY_MAX..=MONEY_MAX).contains(&quote), "a balance is out of range")?;
+        must(record.blocked.get() <= 1, "a block is neither on nor off")?;
+        self.accounts[id].quote = Money(quote);
+        self.accounts[id].set_blocked(record.blocked.get() == 1);
+        Ok(())
+    }
+
+    fn read_instrument(&mut self, record: &InstrumentRecord) -> Checked {
+        let id = record.terms.instrument_id.get();
+        must((1..=self.limits.instruments).contains(&id), "an instrument id is out of range")?;
+        must(!self.instruments.contains(id), "an instrument stands twice")?;
+        let (instrument, listing) = list(&record.terms).map_err(|(reject, _)| missing(reject.text()))?;
+        let state = u8::try_from(record.state.get()).ok().and_then(TradingState::from_wire);
+        self.instruments.create(id, instrument, listing);
+        self.instruments[id].state = state.ok_or(missing("a trading state is unknown"))?;
+        Ok(())
+    }
+
+    fn read_session(&mut self, record: &SessionRecord) -> Checked {
+        let (id, account) = (record.session_id.get(), record.account_id.get());
+        let role = Role::from_wire(record.role)
+            .ok_or_else(|| SnapshotError::Inconsistent("a role is unknown".to_string()))?;
+        must(id != 0 && self.sessions.find(id).is_none(), "a session stands twice or is the venue's")?;
+        must(!self.sessions.is_full(), "there are more sessions than the limit")?;
+        let owned = if has_account(role) { self.accounts.contains(account) } else { account == 0 };
+        must(owned, "a session's account does not suit its role")?;
+        let seqs = [record.next_client_seq.get(), record.next_server_seq.get()];
+        must(seqs.iter().all(|seq| (1..=SEQ_MAX).contains(seq)), "a session's number is out of range")?;
+        self.sessions.create(Session {
+            next_client_seq: seqs[0],
+            next_server_seq: seqs[1],
+            connection: (record.connected != 0).then_some(record.connection.get()),
+            ..Session::new(id, account, role)
+        });
+        Ok(())
+    }
+
+    fn read_position(&mut self, record: &PositionRecord) -> Checked {
+        let (account, instrument) = (record.account_id.get(), record.instrument_id.get());
+        let lots = record.lots.get();
+        must(self.accounts.contains(account), "a position's account is missing")?;
+        must(self.instruments.contains(instrument), "a position's instrument is missing")?;
+        must(self.positions.find(account, instrument).is_none(), "a position stands twice")?;
+        must(!self.positions.is_full(), "there are more positions than the limit")?;
+        must((-POSITION_LOTS_MAX..=POSITION_LOTS_MAX).contains(&lots), "a position is out of range")?;
+        let position = Position { lots: Lots(lots), ..Position::flat(account, instrument) };
+        self.positions.enter(&mut self.accounts[account], position);
+        Ok(())
+    }
+
+    /// `last` is the place of the resting order before, and `None` in front of the first.
+    fn read_order(&mut self, record: &OrderRecord, last: &mut Option<Place>) -> Checked {
+        let order = self.parse_order(record)?;
+        self.check_entry(record, &order)?;
+        let is_taker = order.id == self.continuation.taker();
+        let instrument = record.instrument_id.get();
+        must(self.orders.slots.take_exactly(order.slot()), "an order's slot is taken or out of range")?;
+        self.positions.at_mut(order.position).open(order.side(), order.ticks, order.leaves());
+        self.orders.open(record.account_id.get(), order);
+        if is_taker {
+            let meets = self.instruments[instrument].book.crosses(order.side(), order.ticks);
+            return must(meets, "the order to be continued meets nothing");
+        }
+        let rank = if order.side() == Side::Buy { -order.ticks.0 } else { order.ticks.0 };
+        let place = (instrument, record.side, rank);
+        must(order.tif() == Tif::Gtc, "an order rests that may not")?;
+        must(last.is_none_or(|last| last <= place), "orders are not in their order")?;
+        must(*last == Some(place) || !self.levels.is_full(), "there are more levels than the limit")?;
+        *last = Some(place);
+        self.rest(&order);
+        Ok(())
+    }
+
+    /// What an order says of itself.
+    fn parse_order(&self, record: &OrderRecord) -> Checked<Order> {
+        let id = record.order_id.get();
+        let (account, instrument) = (record.account_id.get(), record.instrument_id.get());
+        let position = self.positions.find(account, instrument).ok_or(missing("an order has no position"))?;
+        let session = self.sessions.find(record.session_id.get());
+        let session = session.ok_or(missing("an order's session is missing"))?;
+        let side = Side::from_wire(record.side).ok_or(missing("an order's side is unknown"))?;
+        let tif = Tif::from_wire(record.tif).ok_or(missing("an order's time in force is unknown"))?;
+        must((1..self.next_serial).contains(&serial_of(id)), "an order's serial is out of range")?;
+        must(slot_of(id) < self.limits.orders, "an order's slot is out of range")?;
+        let mode =
+            StpMode::from_wire(record.stp_mode).ok_or(missing("a self-trade prevention is unknown"))?;
+        let stp = Stp { mode, group: record.stp_group.get() };
+        must(record.market <= 1, "an order is neither priced nor not")?;
+        let nature = Nature { session, side, tif, stp, is_market: record.market == 1 };
+        let (qty, leaves) = (Lots(record.qty.get()), Lots(record.leaves.get()));
+        let qty_max = self.instruments[instrument].qty_max;
+        must((Lots(1)..=qty_max).contains(&qty), "an order's quantity is out of range")?;
+        must((Lots(1)..=qty).contains(&leaves), "an order's leaves are out of range")?;
+        let ticks = Ticks(record.price.get());
+        let mut order = Order::new(id, record.cl_ord_id.get(), position, ticks, qty, nature);
+        order.fill(qty - leaves);
+        Ok(order)
+    }
+
+    /// What the rules of entry allowed once (section 4).
+    fn check_entry(&self, record: &OrderRecord, order: &Order) -> Checked {
+        let (account, session) = (record.account_id.get(), self.sessions.at(order.session()));
+        let instrument = &self.instruments[record.instrument_id.get()];
+        must(session.role == Role::Trade && session.account == account, "an order is not its session's")?;
+        if order.is_market() {
+            let bound = instrument.market_bound(order.side());
+            must(order.tif() != Tif::Gtc && order.ticks == bound, "an order has a price it may not have")?;
+        } else {
+            must((1..=PRICE_TICKS_MAX).contains(&order.ticks.0), "an order's price is out of range")?;
+            let price = i128::from(order.ticks.0) * i128::from(instrument.tick_size);
+            must(price <= i128::from(i64::MAX), "an order's price is out of range")?;
+            let value = order.ticks * order.leaves() * instrument.tick_value;
+            must(value <= Money(ORDER_VALUE_MAX), "an order's value is out of range")?;
+        }
+        let is_of = |position| self.positions.at(position).account == account;
+        let twin = self.orders.by_client_id(account, order.cl_ord_id, is_of);
+        must(order.cl_ord_id != 0 && twin.is_none(), "a client order id stands twice or is 0")?;
+        let position = self.positions.at(order.position);
+        let open = position.open_lots(order.side()) + order.leaves();
+        let reach = position.lots + order.side().signed(open);
+        must(
+            open.0 <= POSITION_LOTS_MAX && reach.0.abs() <= POSITION_LOTS_MAX,
+            "a position can grow too large",
+        )
+    }
+
+    /// Every order behind those of its account that have lower serials.
+    fn list_orders(&mut self) -> Checked {
+        let mut ids: Vec<u64> = self.orders.iter().map(|order| order.id).collect();
+        ids.sort_unstable();
+        let twins = ids.windows(2).any(|pair| serial_of(pair[0]) == serial_of(pair[1]));
+        must(!twins, "a serial stands twice")?;
+        for slot in ids.into_iter().map(slot_of) {
+            let account = &mut self.accounts[self.positions.at(self.orders.at(slot).position).account];
+            let within = account.open_orders() < self.limits.orders_per_account;
+            must(within, "an account has more orders than the limit")?;
+            self.orders.enlist(account, slot);
+        }
+        Ok(())
+    }
+
+    fn read_mass_cancel_record(&mut self, record: &MassCancelRecord) -> Checked {
+        must(self.continuation.due().is_none(), "two continuations are due")?;
+        let sender = self.sessions.find(record.session_id.get());
+        let sender = sender.ok_or(missing("the session of a mass cancel is missing"))?;
+        let session = self.sessions.at(sender);
+        let may = matches!(session.role, Role::Trade | Role::CancelOnly);
+        let counted = record.ref_seq.get() < session.next_client_seq;
+        must(may && counted, "a mass cancel is not its session's")?;
+        let target = record.target.get();
+        let scope = Scope::from_wire(record.scope, target, target).ok_or(missing("a scope is unknown"))?;
+        let side = sides_from_wire(record.side).ok_or(missing("the sides of a mass cancel are unknown"))?;
+        let known = !matches!(scope, Scope::Instrument(id) if !self.instruments.contains(id));
+        must(known, "the instrument of a mass cancel is missing")?;
+        let account = &self.accounts[session.account];
+        // Those that are canceled and those that are open were open together.
+        let room = self.limits.orders_per_account - account.open_orders();
+        must((1..=room).contains(&record.canceled.get()), "a mass cancel's count is out of range")?;
+        let work = MassCanceling {
+            sender,
+            cl_ord_id: record.cl_ord_id.get(),
+            reference: Reference { seq: record.ref_seq, recv_time: record.recv_time },
+            scope,
+            side,
+            canceled: record.canceled.get(),
+            next: account.oldest,
+        };
+        must(self.next_named(&work).is_some(), "a mass cancel has nothing left to cancel")?;
+        self.continuation = Continuation::MassCancel(work);
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! The canonical bytes of an engine: what a snapshot holds and what the digest is of. They determine all future behaviour
+//! and nothing else: equal engines have equal bytes, whatever their history in memory. Written by one walk; the sink
+//! decides whether the bytes are kept, hashed or compared. `restore` reads them back.
+//!
+//! All numbers little-endian. A section is a u32 count, then that many records.
+//!
+//! ```text
+//! head        32   version u64 (2) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
+//! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
+//! accounts    40   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1)                              by id
+//! instruments 116  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32           by id
+//! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
+//!                  role u8 | connected u8 (0: never, connection 0) | pad u16                               by id
+//! positions   16   account_id u32 | instrument_id u32 | lots i64                     by account, then instrument
+//! orders      64   order_id u64 | cl_ord_id u64 | session_id u64 | price i64 (ticks) | qty i64 | leaves i64 |
+//!                  account_id u32 | instrument_id u32 | side u8 | tif u8 | stp_mode u8 | market u8 (0, 1) | stp_group u32
+//!                  by instrument, buys before sells, best price first, by priority; last the taker to be continued
+//! mass cancel 48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | target u32 | canceled u32 |
+//!                  scope u8 | side u8 | pad u16 | pad u32                  none, or the one that is to be continued
+//! ```
+//!
+//! A position stands here while lots or open lots are not zero; its open lots follow from the orders.
+
+use zerocopy::little_endian::{I64, I128, U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::command::{InstrumentCreate, VenueOpen};
+use crate::continuation::Continuation;
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Listing};
+use crate::mass_cancel::{MassCanceling, sides_to_wire};
+use crate::order::Order;
+use crate::session::Session;
+use crate::venue::Venue;
+
+pub const VERSION: u64 = 2;
+
+macro_rules! records {
+    ($($name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
+        #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+        #[repr(C)]
+        pub struct $name { $(pub $field: $kind),+ }
+        const _: () = assert!(size_of::<$name>() == $bytes);
+    )+};
+}
+
+records! {
+    Head = 32 { version: U64, last_seq: U64, last_ts_ns: U64, open: U64 }
+    VenueRecord = 128 {
+        terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, pad: U64, deposits: I128,
+    }
+    AccountRecord = 40 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32 }
+    InstrumentRecord = 116 { terms: InstrumentCreate, state: U32 }
+    SessionRecord = 36 {
+        session_id: U64, next_client_seq: U64, next_server_seq: U64, account_id: U32, connection: U32,
+        role: u8, connected: u8, pad: U16,
+    }
+    PositionRecord = 16 { account_id: U32, instrument_id: U32, lots: I64 }
+    OrderRecord = 64 {
+        order_id: U64, cl_ord_id: U64, session_id: U64, price: I64, qty: I64, leaves: I64,
+        account_id: U32, instrument_id: U32, side: u8, tif: u8, stp_mode: u8, market: u8, stp_group: U32,
+    }
+    MassCancelRecord = 48 {
+        session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, target: U32, canceled: U32,
+        scope: u8, side: u8, pad_a: U16, pad_b: U32,
+    }
+}
+
+/// Where canonical bytes go.
+pub trait Canonical {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Canonical for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Canonical for blake3::Hasher {
+    fn put(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+/// Bytes that the walk is expected to repeat.
+pub struct Expected<'a> {
+    pub rest: &'a [u8],
+    pub same: bool,
+}
+
+impl Canonical for Expected<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => self.rest = rest,
+            None => self.same = false,
+        }
+    }
+}
+
+impl Engine {
+    /// BLAKE3 of the canonical bytes. Walks everything, allocates nothing.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        self.encode(&mut hasher);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The canonical bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn encode(&self, sink: &mut impl Canonical) {
+        let head = Head {
+            version: U64::new(VERSION),
+            last_seq: U64::new(self.last_seq),
+            last_ts_ns: U64::new(self.last_ts_ns),
+            open: U64::new(u64::from(self.venue.is_some())),
+        };
+        sink.put(head.as_bytes());
+        if let Some(venue) = &self.venue {
+            venue.encode(sink);
+        }
+    }
+}
+
+impl Venue {
+    fn encode(&self, sink: &mut impl Canonical) {
+        sink.put(self.record().as_bytes());
+        self.encode_accounts(sink);
+        section(
+            sink,
+            self.instruments.len(),
+            self.instruments.iter().map(|(id, row)| instrument_record(id, row, self.instruments.listing(id))),
+        );
+        section(sink, self.sessions.len(), self.sessions.iter().map(session_record));
+        self.encode_positions(sink);
+        section(
+            sink,
+            self.orders.slots.used(),
+            self.canonical_orders().map(|order| self.order_record(order)),
+        );
+        let waiting = match &self.continuation {
+            Continuation::MassCancel(work) => Some(self.mass_cancel_record(work)),
+            _ => None,
+        };
+        section(sink, u32::from(waiting.is_some()), waiting.into_iter());
+    }
+
+    fn record(&self) -> VenueRecord {
+        let limits = &self.limits;
+        let terms = VenueOpen {
+            venue_id: U64::new(self.venue_id),
+            engine_epoch: U64::new(self.engine_epoch),
+            hash_key: self.hash_key.map(U64::new),
+            accounts_max: U32::new(limits.accounts),
+            instruments_max: U32::new(limits.instruments),
+            sessions_max: U32::new(limits.sessions),
+            orders_max: U32::new(limits.orders),
+            levels_max: U32::new(limits.levels),
+            positions_max: U32::new(limits.positions),
+            orders_per_account_max: U32::new(limits.orders_per_account),
+            matches_per_command_max: U32::new(limits.matches_per_command),
+            pad_a: U64::new(0),
+            pad_b: U64::new(0),
+        };
+        VenueRecord {
+            terms,
+            next_serial: U64::new(self.next_serial),
+            next_match: U64::new(self.next_match),
+            continuation: U64::new(self.continuation.taker()),
+            pad: U64::new(0),
+            deposits: I128::new(self.deposits.0),
+        }
+    }
+
+    fn encode_accounts(&self, sink: &mut impl Canonical) {
+        let records = self.accounts.iter().map(|(id, row)| AccountRecord {
+            account_id: U32::new(id),
+            name: *self.accounts.name(id),
+            quote: I128::new(row.quote.0),
+            blocked: U32::new(u32::from(row.is_blocked())),
+        });
+        section(sink, self.accounts.len(), records);
+    }
+
+    fn encode_positions(&self, sink: &mut impl Canonical) {
+        let positions = self.accounts.iter().flat_map(|(_, row)| self.positions.of(row));
+        let records = positions.map(|position| PositionRecord {
+            account_id: U32::new(position.account),
+            instrument_id: U32::new(position.instrument),
+            lots: I64::new(position.lots.0),
+        });
+        section(sink, self.positions.len(), records);
+    }
+
+    fn order_record(&self, order: &Order) -> OrderRecord {
+        let position = self.positions.at(order.position);
+        OrderRecord {
+            order_id: U64::new(order.id),
+            cl_ord_id: U64::new(order.cl_ord_id),
+            session_id: U64::new(self.sessions.at(order.session()).id),
+            price: I64::new(order.ticks.0),
+            qty: I64::new(order.qty().0),
+            leaves: I64::new(order.leaves().0),
+            account_id: U32::new(position.account),
+            instrument_id: U32::new(position.instrument),
+            side: order.side() as u8,
+            tif: order.tif() as u8,
+            stp_mode: order.stp().mode as u8,
+            market: u8::from(order.is_market()),
+            stp_group: U32::new(order.stp_group),
+        }
+    }
+
+    fn mass_cancel_record(&self, work: &MassCanceling) -> MassCancelRecord {
+        let (scope, target) = work.scope.to_wire();
+        MassCancelRecord {
+            session_id: U64::new(self.sessions.at(work.sender).id),
+            cl_ord_id: U64::new(work.cl_ord_id),
+            ref_seq: work.reference.seq,
+            recv_time: work.reference.recv_time,
+            target: U32::new(target),
+            canceled: U32::new(work.canceled),
+            scope,
+            side: sides_to_wire(work.side),
+            pad_a: U16::new(0),
+            pad_b: U32::new(0),
+        }
+    }
+}
+
+fn section<R: IntoBytes + Immutable>(
+    sink: &mut impl Canonical,
+    count: u32,
+    records: impl Iterator<Item = R>,
+) {
+    sink.put(&count.to_le_bytes());
+    for record in records {
+        sink.put(record.as_bytes());
+    }
+}
+
+fn instrument_record(id: u32, row: &Instrument, listing: &Listing) -> InstrumentRecord {
+    let terms = InstrumentCreate {
+        symbol: listing.symbol,
+        tick_size: I64::new(row.tick_size),
+        lot_size: I64::new(listing.lot_size),
+        contract_size: I64::new(listing.contract_size),
+        mark: I64::new(row.price(row.mark)),
+        qty_max: I64::new(row.qty_max.0),
+        instrument_id: U32::new(id),
+        underlying_id: U32::new(listing.underlying_id),
+        initial_margin_ppm: U32::new(row.initial_margin.0),
+        maker_fee_ppm: U32::new(row.maker_fee.0),
+        taker_fee_ppm: U32::new(row.taker_fee.0),
+        kind: listing.kind,
+        pad_a: 0,
+        pad_b: U16::new(0),
+        price_band_ppm: U32::new(row.price_band.0),
+        pad_c: U32::new(0),
+        pad_d: U64::new(0),
+    };
+    InstrumentRecord { terms, state: U32::new(row.state as u32) }
+}
+
+fn session_record(session: &Session) -> SessionRecord {
+    SessionRecord {
+        session_id: U64::new(session.id),
+        next_client_seq: U64::new(session.next_client_seq),
+        next_server_seq: U64::new(session.next_server_seq),
+        account_id: U32::new(session.account),
+        connection: U32::new(session.connection.unwrap_or(0)),
+        role: session.role as u8,
+        connected: u8::from(session.connection.is_some()),
+        pad: U16::new(0),
+    }
+}

@@ -1,0 +1,159 @@
+//! The engine's numbers: ticks, lots and money as types of their own, so that what compiles has the right unit.
+//! `Ticks * Lots` is a `TickLots`, and only an instrument's `TickValue` turns that into money. Because a tick of one lot
+//! is a whole number of 1e-6 (checked when an instrument is listed), a trade moves money without any rounding.
+//! All rounding that exists stands in this file, and each name says its direction.
+
+use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+
+/// A price in ticks of its instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Ticks(pub i64);
+
+/// A signed quantity in lots of its instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Lots(pub i64);
+
+/// Ticks times lots: a notional that still waits for its tick value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct TickLots(pub i128);
+
+/// Money of one tick of one lot, in 1e-6 quote units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct TickValue(pub i64);
+
+/// Money in 1e-6 quote units. 128 bits inside, so that no sum of what members can do overflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Money(pub i128);
+
+const MILLION: u64 = 1_000_000;
+
+/// A rate in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Ppm(pub u32);
+
+impl Mul<Lots> for Ticks {
+    type Output = TickLots;
+    fn mul(self, lots: Lots) -> TickLots {
+        TickLots(i128::from(self.0) * i128::from(lots.0))
+    }
+}
+
+impl Mul<TickValue> for TickLots {
+    type Output = Money;
+    fn mul(self, value: TickValue) -> Money {
+        Money(self.0 * i128::from(value.0))
+    }
+}
+
+impl Ticks {
+    /// `rate` of a price, to the next lower and the next higher tick. Whole millions and the rest apart: a price has 48
+    /// bits and a rate at most 21, so each product fits 64.
+    pub fn share_rounded_down(self, rate: Ppm) -> Ticks {
+        let (millions, rest, rate) = self.in_millions(rate);
+        Ticks((millions * rate + rest * rate / MILLION) as i64)
+    }
+
+    pub fn share_rounded_up(self, rate: Ppm) -> Ticks {
+        let (millions, rest, rate) = self.in_millions(rate);
+        Ticks((millions * rate + (rest * rate).div_ceil(MILLION)) as i64)
+    }
+
+    fn in_millions(self, rate: Ppm) -> (u64, u64, u64) {
+        debug_assert!(self.0 >= 0);
+        let ticks = self.0 as u64;
+        (ticks / MILLION, ticks % MILLION, u64::from(rate.0))
+    }
+}
+
+impl Lots {
+    pub const ZERO: Lots = Lots(0);
+
+    pub fn abs(self) -> Lots {
+        Lots(self.0.abs())
+    }
+}
+
+impl Money {
+    pub const ZERO: Money = Money(0);
+
+    /// The wire's Money6. What does not fit is shown at its bound; state never passes through here.
+    pub fn to_wire(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(if self.0 < 0 { i64::MIN + 1 } else { i64::MAX })
+    }
+
+    /// `rate` of a non-negative amount, rounded up: against whoever pays.
+    pub fn share_rounded_up(self, rate: Ppm) -> Money {
+        debug_assert!(self.0 >= 0);
+        // Whole millions and the rest apart: no product overflows, and what fits 64 bits divides by a constant there.
+        let (millions, rest) = match u64::try_from(self.0) {
+            Ok(small) => (i128::from(small / MILLION), small % MILLION),
+            Err(_) => (self.0 / i128::from(MILLION), (self.0 % i128::from(MILLION)) as u64),
+        };
+        Money(millions * i128::from(rate.0) + i128::from((rest * u64::from(rate.0)).div_ceil(MILLION)))
+    }
+}
+
+macro_rules! sums {
+    ($($unit:ty),+) => {$(
+        impl Add for $unit {
+            type Output = Self;
+            fn add(self, other: Self) -> Self { Self(self.0 + other.0) }
+        }
+        impl Sub for $unit {
+            type Output = Self;
+            fn sub(self, other: Self) -> Self { Self(self.0 - other.0) }
+        }
+        impl Neg for $unit {
+            type Output = Self;
+            fn neg(self) -> Self { Self(-self.0) }
+        }
+        impl AddAssign for $unit {
+            fn add_assign(&mut self, other: Self) { self.0 += other.0; }
+        }
+        impl SubAssign for $unit {
+            fn sub_assign(&mut self, other: Self) { self.0 -= other.0; }
+        }
+    )+};
+}
+sums!(Lots, TickLots, Money);
+
+/// Which side of the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Side {
+    Buy = 1,
+    Sell = 2,
+}
+
+impl Side {
+    pub fn from_wire(value: u8) -> Option<Side> {
+        match value {
+            1 => Some(Side::Buy),
+            2 => Some(Side::Sell),
+            _ => None,
+        }
+    }
+
+    pub fn opposite(self) -> Side {
+        match self {
+            Side::Buy => Side::Sell,
+            Side::Sell => Side::Buy,
+        }
+    }
+
+    /// Is `price` one that an order of this side with the limit `limit` does not take?
+    pub fn is_beyond(self, price: Ticks, limit: Ticks) -> bool {
+        match self {
+            Side::Buy => price > limit,
+            Side::Sell => price < limit,
+        }
+    }
+
+    /// What a fill of `lots` does to a position.
+    pub fn signed(self, lots: Lots) -> Lots {
+        match self {
+            Side::Buy => lots,
+            Side::Sell => -lots,
+        }
+    }
+}

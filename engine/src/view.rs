@@ -1,0 +1,210 @@
+//! What may be seen of the state between commands: for the bridge, for tools, for tests. Views are values; nothing in them
+//! tells where the engine keeps what they show.
+
+use crate::command::{Char16, Char32, Role};
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Listing, TradingState};
+use crate::order::{Order, Tif};
+use crate::self_trade::Stp;
+use crate::session::Session;
+use crate::units::{Lots, Money, Ppm, Side, TickValue, Ticks};
+use crate::venue::Venue;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountView<'a> {
+    pub id: u32,
+    pub name: &'a Char16,
+    pub quote: Money,
+    pub open_orders: u32,
+    /// New orders and amends are refused (rule 5.21).
+    pub blocked: bool,
+    /// Equity and requirement at the present marks (rules 6.2 and 6.3).
+    pub equity: Money,
+    pub requirement: Money,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionView {
+    pub instrument: u32,
+    pub lots: Lots,
+    pub open_buy: Lots,
+    pub open_sell: Lots,
+    /// Value of the open orders at their prices.
+    pub open_value: Money,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstrumentView<'a> {
+    pub id: u32,
+    pub symbol: &'a Char32,
+    pub mark: Ticks,
+    pub best_bid: Option<Ticks>,
+    pub best_ask: Option<Ticks>,
+    /// Price9 of one tick.
+    pub tick_size: i64,
+    pub lot_size: i64,
+    pub contract_size: i64,
+    pub tick_value: TickValue,
+    pub qty_max: Lots,
+    pub initial_margin: Ppm,
+    pub maker_fee: Ppm,
+    pub taker_fee: Ppm,
+    /// 0 is no band.
+    pub price_band: Ppm,
+    pub state: TradingState,
+    pub underlying_id: u32,
+    pub kind: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    pub id: u64,
+    /// 0 for roles without an account.
+    pub account: u32,
+    pub role: Role,
+    pub next_client_seq: u64,
+    pub next_server_seq: u64,
+    /// The connection of the last logon.
+    pub connection: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    pub order_id: u64,
+    pub cl_ord_id: u64,
+    pub session: u64,
+    pub account: u32,
+    pub instrument: u32,
+    pub side: Side,
+    pub tif: Tif,
+    pub stp: Stp,
+    /// Its price only bounds what it may meet.
+    pub is_market: bool,
+    pub price: Ticks,
+    pub qty: Lots,
+    pub leaves: Lots,
+    pub cum_qty: Lots,
+}
+
+impl Engine {
+    /// All accounts in the order of their ids.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountView<'_>> {
+        self.venue.iter().flat_map(|venue| {
+            venue.accounts.iter().map(|(id, row)| {
+                let standing = venue.standing(id);
+                AccountView {
+                    id,
+                    name: venue.accounts.name(id),
+                    quote: row.quote,
+                    open_orders: row.open_orders(),
+                    blocked: row.is_blocked(),
+                    equity: standing.equity,
+                    requirement: standing.requirement,
+                }
+            })
+        })
+    }
+
+    /// What an account holds and has open, by instrument id. Nothing for an account that does not exist.
+    pub fn positions(&self, account: u32) -> impl Iterator<Item = PositionView> {
+        let venue = self.venue.iter().filter(move |venue| venue.accounts.contains(account));
+        venue.flat_map(move |venue| {
+            venue.positions.of(&venue.accounts[account]).map(|position| PositionView {
+                instrument: position.instrument,
+                lots: position.lots,
+                open_buy: position.open_buy,
+                open_sell: position.open_sell,
+                open_value: position.open_value * venue.instruments[position.instrument].tick_value,
+            })
+        })
+    }
+
+    /// All instruments in the order of their ids.
+    pub fn instruments(&self) -> impl Iterator<Item = InstrumentView<'_>> {
+        self.venue.iter().flat_map(|venue| {
+            venue.instruments.iter().map(|(id, row)| instrument_view(id, row, venue.instruments.listing(id)))
+        })
+    }
+
+    pub fn session(&self, id: u64) -> Option<SessionView> {
+        let venue = self.venue.as_ref()?;
+        venue.sessions.find(id).map(|slot| session_view(venue.sessions.at(slot)))
+    }
+
+    /// All sessions in the order of their ids.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionView> {
+        self.venue.iter().flat_map(|venue| venue.sessions.iter().map(session_view))
+    }
+
+    /// All open orders in the canonical order: by instrument, bids before asks, best price first, oldest first; last the
+    /// taker that is to be continued.
+    pub fn open_orders(&self) -> impl Iterator<Item = OrderView> {
+        self.venue.iter().flat_map(|venue| venue.canonical_orders().map(|order| order_view(venue, order)))
+    }
+}
+
+impl Venue {
+    pub fn canonical_orders(&self) -> impl Iterator<Item = &Order> {
+        let sides = [Side::Buy, Side::Sell];
+        let resting = self.instruments.iter().flat_map(move |(_, instrument)| {
+            sides.into_iter().flat_map(move |side| instrument.book.queue(&self.levels, &self.orders, side))
+        });
+        resting.map(|slot| self.orders.at(slot)).chain(self.orders.by_id(self.continuation.taker()))
+    }
+}
+
+fn instrument_view<'a>(id: u32, row: &Instrument, listing: &'a Listing) -> InstrumentView<'a> {
+    let best = |side| {
+        let ladder = row.book.side(side);
+        (!ladder.is_empty()).then_some(ladder.best_ticks)
+    };
+    InstrumentView {
+        id,
+        symbol: &listing.symbol,
+        mark: row.mark,
+        best_bid: best(Side::Buy),
+        best_ask: best(Side::Sell),
+        tick_size: row.tick_size,
+        lot_size: listing.lot_size,
+        contract_size: listing.contract_size,
+        tick_value: row.tick_value,
+        qty_max: row.qty_max,
+        initial_margin: row.initial_margin,
+        maker_fee: row.maker_fee,
+        taker_fee: row.taker_fee,
+        price_band: row.price_band,
+        state: row.state,
+        underlying_id: listing.underlying_id,
+        kind: listing.kind,
+    }
+}
+
+fn session_view(session: &Session) -> SessionView {
+    SessionView {
+        id: session.id,
+        account: session.account,
+        role: session.role,
+        next_client_seq: session.next_client_seq,
+        next_server_seq: session.next_server_seq,
+        connection: session.connection,
+    }
+}
+
+fn order_view(venue: &Venue, order: &Order) -> OrderView {
+    let position = venue.positions.at(order.position);
+    OrderView {
+        order_id: order.id,
+        cl_ord_id: order.cl_ord_id,
+        session: venue.sessions.at(order.session()).id,
+        account: position.account,
+        instrument: position.instrument,
+        side: order.side(),
+        tif: order.tif(),
+        stp: order.stp(),
+        is_market: order.is_market(),
+        price: order.ticks,
+        qty: order.qty(),
+        leaves: order.leaves(),
+        cum_qty: order.filled(),
+    }
+}

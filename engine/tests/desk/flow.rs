@@ -1,0 +1,248 @@
+//! A seeded stream of commands that knows just enough of the venue to be interesting: prices around the mark, few client
+//! ids, cancels of orders that are open, and now and then anything at all.
+#![allow(dead_code)]
+
+use engine::command::*;
+use engine::message::{NULL_I64, NULL_U64, Origin};
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromZeros, IntoBytes};
+
+use crate::desk::{SESSIONS, TICK_SIZE};
+
+/// splitmix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+/// Room for the largest command block and its header: built in place, so that a flow allocates nothing.
+pub struct Draft {
+    bytes: [u8; 160],
+    length: usize,
+}
+
+impl Draft {
+    pub fn message(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn of<M: engine::message::Message>(message: M) -> Draft {
+        let framed = engine::message::Framed::new(message);
+        let mut draft = Draft { bytes: [0; 160], length: size_of_val(&framed) };
+        draft.bytes[..draft.length].copy_from_slice(framed.as_bytes());
+        draft
+    }
+}
+
+/// What to do next. `numbers` tells each session's next client number, `open` some open order.
+pub fn draw(random: &mut Random, numbers: impl Fn(u64) -> u64, open: Option<u64>) -> (Origin, Draft) {
+    let kind = random.below(100);
+    let draft = match kind {
+        0..50 => Draft::of(order(random)),
+        50..66 => Draft::of(amend(random, open)),
+        66..82 => Draft::of(cancel(random, open)),
+        82..85 => Draft::of(mass_cancel(random)),
+        85..90 => Draft::of(mark(random)),
+        90..92 => Draft::of(deposit(random)),
+        92..94 => Draft::of(state(random)),
+        94 => Draft::of(logon(random)),
+        95 => Draft::of(Continue { order_id: U64::new(random.below(1 << 26)) }),
+        96 => Draft::of(Refused {
+            code: 1.into(),
+            ref_template_id: 100.into(),
+            ref_field_id: 2.into(),
+            pad_a: 0.into(),
+        }),
+        97 => noise(random),
+        98 => Draft::of(SessionCreate {
+            session_id: U64::new(random.below(100)),
+            account_id: U32::new(random.below(8) as u32),
+            role: random.below(9) as u8,
+            pad_a: 0,
+            pad_b: 0.into(),
+        }),
+        _ => Draft::of(AccountCreate {
+            name: [b'R'; 16],
+            account_id: U32::new(random.below(25) as u32),
+            pad_a: 0.into(),
+        }),
+    };
+    let privileged = (85..94).contains(&kind) && random.one_in(2);
+    (if privileged { Origin::venue() } else { origin(random, numbers) }, draft)
+}
+
+fn origin(random: &mut Random, numbers: impl Fn(u64) -> u64) -> Origin {
+    let mut session = random.pick(&[10, 10, 11, 20, 20, 20, 12]);
+    if random.one_in(8) {
+        session = if random.one_in(2) { 0 } else { random.pick(&SESSIONS).0 };
+    }
+    let mut client_seq = numbers(session);
+    if random.one_in(40) {
+        client_seq = client_seq.wrapping_add(random.pick(&[u64::MAX, 1, 5, 1 << 33, 1 << 63]));
+    }
+    Origin {
+        session: session.into(),
+        client_seq: client_seq.into(),
+        sent_ns: random.below(1 << 20).into(),
+        received_ns: random.below(1 << 20).into(),
+        connection: if random.one_in(200) { 1.into() } else { (session as u32).into() },
+        flags: (random.below(2) as u32).into(),
+    }
+}
+
+fn order(random: &mut Random) -> NewOrder {
+    let side = 1 + random.below(2) as u8;
+    let sweeps = random.one_in(10);
+    let (away, deep) = if side == 1 { (-3, 104) } else { (3, 96) };
+    let ticks = if sweeps { deep } else { 100 + away + random.below(6) as i64 - 2 };
+    let mut request = NewOrder {
+        cl_ord_id: (1 + random.below(40)).into(),
+        price: (ticks * TICK_SIZE).into(),
+        qty: (1 + random.below(if sweeps { 40 } else { 9 }) as i64).into(),
+        display_qty: NULL_I64.into(),
+        expire_time: NULL_U64.into(),
+        instrument_id: (1 + random.below(3) as u32).into(),
+        account_id: random.pick(&[4, 5]).into(),
+        stp_group: random.pick(&[0, 0, 7, 8]).into(),
+        max_delay_us: 0.into(),
+        side,
+        ord_type: 1,
+        tif: random.pick(&[2, 2, 2, 2, 3, 4]),
+        stp_mode: random.pick(&[1, 1, 2, 3, 4, 5]),
+        flags: 0.into(),
+        mmp_group: 0.into(),
+    };
+    match random.below(12) {
+        0 => {
+            (request.ord_type, request.price) = (2, NULL_I64.into());
+            request.tif = random.pick(&[2, 3, 3, 4]);
+        }
+        1 => (request.ord_type, request.price) = (3, NULL_I64.into()),
+        2 | 3 => request.flags = random.pick(&[1, 2, 2, 3]).into(),
+        _ => {}
+    }
+    if random.one_in(20) {
+        // Any byte may be anything.
+        let at = random.below(64) as usize;
+        request.as_mut_bytes()[at] = random.next() as u8;
+    }
+    request
+}
+
+fn cancel(random: &mut Random, open: Option<u64>) -> CancelOrder {
+    let by_id = random.one_in(2);
+    CancelOrder {
+        cl_ord_id: random.below(100).into(),
+        orig_cl_ord_id: if by_id { 0 } else { 1 + random.below(40) }.into(),
+        order_id: if by_id { open.unwrap_or(1 << 24) } else { 0 }.into(),
+        instrument_id: random.pick(&[0, 0, 1, 2]).into(),
+        account_id: random.pick(&[4, 5]).into(),
+    }
+}
+
+fn amend(random: &mut Random, open: Option<u64>) -> ModifyOrder {
+    let by_id = !random.one_in(4);
+    let ticks = 94 + random.below(13) as i64;
+    let mut request = ModifyOrder {
+        cl_ord_id: random.below(100).into(),
+        orig_cl_ord_id: if by_id { 0 } else { 1 + random.below(40) }.into(),
+        order_id: if by_id { open.unwrap_or(1 << 24) } else { 0 }.into(),
+        price: if random.one_in(3) { NULL_I64 } else { ticks * TICK_SIZE }.into(),
+        qty: if random.one_in(3) { NULL_I64 } else { 1 + random.below(12) as i64 }.into(),
+        display_qty: NULL_I64.into(),
+        instrument_id: random.pick(&[0, 0, 0, 0, 0, 1, 2, 3]).into(),
+        max_delay_us: 0.into(),
+        flags: random.pick(&[0, 0, 1, 2]).into(),
+        pad_a: 0.into(),
+        account_id: random.pick(&[4, 5]).into(),
+    };
+    if random.one_in(20) {
+        let at = random.below(64) as usize;
+        request.as_mut_bytes()[at] = random.next() as u8;
+    }
+    request
+}
+
+fn mass_cancel(random: &mut Random) -> MassCancel {
+    let mut request = MassCancel {
+        cl_ord_id: random.below(100).into(),
+        account_id: random.pick(&[4, 5]).into(),
+        instrument_id: (1 + random.below(3) as u32).into(),
+        underlying_id: (random.below(2) as u32).into(),
+        mmp_group: 0.into(),
+        scope: random.pick(&[1, 2, 2, 3, 4]),
+        side: random.pick(&[1, 2, 3, 3]),
+        // Who is blocked does not stay blocked for long.
+        block_new: random.pick(&[0, 1, 2, 2]),
+        pad_a: 0,
+        pad_b: 0.into(),
+        pad_c: 0.into(),
+    };
+    if random.one_in(20) {
+        let at = random.below(32) as usize;
+        request.as_mut_bytes()[at] = random.next() as u8;
+    }
+    request
+}
+
+fn state(random: &mut Random) -> InstrumentState {
+    InstrumentState {
+        instrument_id: (random.below(4) as u32).into(),
+        state: random.pick(&[4, 4, 4, 5, 6, 7]),
+        pad_a: 0,
+        pad_b: 0.into(),
+    }
+}
+
+fn mark(random: &mut Random) -> MarkPrice {
+    let ticks = 95 + random.below(12) as i64;
+    MarkPrice {
+        price: (ticks * TICK_SIZE).into(),
+        instrument_id: (random.below(4) as u32).into(),
+        pad_a: 0.into(),
+    }
+}
+
+fn deposit(random: &mut Random) -> Deposit {
+    let amount = random.below(100_000_000) as i64;
+    Deposit {
+        reference: 0.into(),
+        amount: amount.into(),
+        account_id: (random.below(7) as u32).into(),
+        pad_a: 0.into(),
+    }
+}
+
+fn logon(random: &mut Random) -> Logon {
+    let mut logon = Logon::new_zeroed();
+    logon.next_server_seq = random.below(4).into();
+    logon
+}
+
+fn noise(random: &mut Random) -> Draft {
+    let mut draft = Draft { bytes: [0; 160], length: random.below(100) as usize };
+    for byte in &mut draft.bytes {
+        *byte = random.below(3) as u8;
+    }
+    draft.bytes[2..4]
+        .copy_from_slice(&random.pick(&[3_u16, 100, 110, 111, 112, 300, 320, 324, 331, 999]).to_le_bytes());
+    draft
+}

@@ -1,0 +1,224 @@
+//! What must hold over any history: section 7 after every command, and that the canonical bytes say all there is.
+
+mod desk;
+
+use desk::flow::{Random, draw};
+use desk::{Bytes, Desk, Lines, bytes_of, venue_open};
+use engine::command::Continue;
+use engine::message::Origin;
+use engine::{Engine, Sequenced};
+
+/// A desk driven by a seed. With little money, so that margin refuses too.
+struct Run {
+    desk: Desk,
+    random: Random,
+    events: usize,
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        let mut random = Random(seed);
+        let key = [random.next(), random.next()];
+        let funds = random.pick(&[0, 500_000_000, 5_000_000_000, 1_000_000_000_000]);
+        let mut terms = venue_open(key);
+        terms.matches_per_command_max = (1 + random.below(3) as u32).into();
+        Run { desk: Desk::open_wide(terms, funds), random, events: 0 }
+    }
+
+    /// The next command: a continuation when one is due.
+    fn next(&mut self) -> (Origin, Vec<u8>) {
+        if let Some(order_id) = self.desk.engine.continuation() {
+            // Naming another order has no effect, and leaves it due (rule 5.6).
+            let wrong = u64::from(self.random.one_in(4));
+            return (Origin::venue(), bytes_of(Continue { order_id: (order_id + wrong).into() }));
+        }
+        let engine = &self.desk.engine;
+        let open: Vec<u64> = engine.open_orders().map(|order| order.order_id).collect();
+        let open = (!open.is_empty()).then(|| self.random.pick(&open));
+        let numbers = |id| engine.session(id).map_or(1, |session| session.next_client_seq);
+        let (origin, draft) = draw(&mut self.random, numbers, open);
+        (origin, draft.message().to_vec())
+    }
+
+    /// Applies the next command here and, where given, on a second engine that must say the same.
+    fn step(&mut self, twin: Option<&mut Engine>) {
+        let (origin, message) = self.next();
+        let mut heard = Bytes::default();
+        self.desk.apply_to(origin, &message, &mut heard);
+        self.events += heard.0.len();
+        if let Some(twin) = twin {
+            let mut repeated = Bytes::default();
+            let command =
+                Sequenced { seq: self.desk.seq, ts_ns: self.desk.ts_ns, origin: &origin, message: &message };
+            twin.apply(&command, &mut repeated);
+            assert_eq!(heard, repeated, "a restored engine says the same");
+            assert_eq!(self.desk.engine.digest(), twin.digest(), "and is the same");
+        }
+    }
+}
+
+#[test]
+fn section_seven_holds_after_every_command() {
+    for seed in 0..60 {
+        println!("seed {seed}");
+        let mut run = Run::new(seed);
+        for _ in 0..1_000 {
+            run.step(None);
+        }
+        assert!(run.events > 50_000, "the commands did something: {} bytes", run.events);
+    }
+}
+
+/// A flow that never meets a rule shows nothing about it.
+#[test]
+fn the_flow_meets_the_rules() {
+    let mut heard = Vec::new();
+    for seed in 300..340 {
+        let mut run = Run::new(seed);
+        for _ in 0..1_000 {
+            let (origin, message) = run.next();
+            let mut lines = Lines::default();
+            run.desk.apply_to(origin, &message, &mut lines);
+            heard.extend(lines.0);
+        }
+    }
+    let met = |what: &str| heard.iter().filter(|line| line.contains(what)).count();
+    let at_least = [
+        (100, " Accepted"),
+        (20, "@market"),
+        (100, " taker "),
+        (100, "priority kept"),
+        (100, "priority lost"),
+        (5, "status 2 priority lost"),
+        (20, "reason 1 "),
+        (20, "reason 2 "),
+        (100, "reason 3 "),
+        (20, "reason 8 "),
+        (10, "InvalidCombination"),
+        (20, "AccountBlocked"),
+        (20, "Halted"),
+        (20, "CancelOnly"),
+        (20, "NoLiquidity"),
+        (20, "PriceAboveBand"),
+        (20, "PriceBelowBand"),
+        (10, "WouldCross"),
+        (20, "FokNotFillable"),
+        (20, "InsufficientMargin"),
+        (20, "OpenOrderLimit"),
+        (20, "Capacity"),
+        (20, "MassCancelAck Done"),
+        (1, "MassCancelAck Unknown"),
+        (20, "template 324"),
+    ];
+    let missed: Vec<_> = at_least
+        .iter()
+        .map(|(least, what)| (met(what), least, what))
+        .filter(|(met, least, _)| met < least)
+        .collect();
+    assert!(missed.is_empty(), "met, wanted, what: {missed:?}");
+}
+
+#[test]
+fn a_restored_engine_has_the_same_future() {
+    for seed in 100..160 {
+        println!("seed {seed}");
+        let mut run = Run::new(seed);
+        for _ in 0..8 {
+            for _ in 0..run.random.below(80) {
+                run.step(None);
+            }
+            let bytes = run.desk.engine.snapshot();
+            let mut twin = Engine::restore(&bytes).expect("an engine reads its own snapshot");
+            assert_eq!(twin.snapshot(), bytes);
+            assert_eq!(*blake3::hash(&bytes).as_bytes(), run.desk.engine.digest());
+            for _ in 0..60 {
+                run.step(Some(&mut twin));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_taken_before_a_continuation_restores() {
+    let (mut seen, mut mass_cancels) = (0, 0);
+    for seed in 200..260 {
+        println!("seed {seed}");
+        let mut run = Run::new(seed);
+        let mut terms = venue_open([seed, 1]);
+        terms.matches_per_command_max = 1.into();
+        run.desk = Desk::open_wide(terms, 1_000_000_000_000);
+        for _ in 0..300 {
+            run.step(None);
+            if let Some(due) = run.desk.engine.continuation() {
+                let mut twin =
+                    Engine::restore(&run.desk.engine.snapshot()).expect("mid-order snapshots restore");
+                assert_eq!(twin.continuation(), run.desk.engine.continuation());
+                run.step(Some(&mut twin));
+                seen += 1;
+                mass_cancels += u32::from(due == 0);
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} continuations were met");
+    assert!(mass_cancels > 20, "only {mass_cancels} of mass cancels");
+}
+
+/// Whatever a flipped byte makes of a snapshot, it is refused or a state that could have been.
+#[test]
+fn restore_is_total() {
+    // At rest, with a taker that waits, and with a mass cancel that waits.
+    let kinds: [fn(Option<u64>) -> bool; 3] =
+        [|due| due.is_none(), |due| due.is_some_and(|id| id != 0), |due| due == Some(0)];
+    for wanted in kinds {
+        let mut run = Run::new(7);
+        let mut steps = 0;
+        while steps < 400 || !wanted(run.desk.engine.continuation()) {
+            run.step(None);
+            steps += 1;
+        }
+        spoil(&run.desk.engine.snapshot());
+    }
+}
+
+fn spoil(bytes: &[u8]) {
+    for cut in 0..bytes.len() {
+        assert!(Engine::restore(&bytes[..cut]).is_err(), "cut at {cut}");
+    }
+    let mut longer = bytes.to_vec();
+    longer.push(0);
+    assert!(Engine::restore(&longer).is_err(), "a trailing byte");
+    // The capacities stand at 64..96; larger ones only ask for more memory.
+    for place in (0..64).chain(96..bytes.len()) {
+        for flip in [1, 0x80, 0xFF] {
+            let mut flipped = bytes.to_vec();
+            flipped[place] ^= flip;
+            if let Ok(engine) = Engine::restore(&flipped) {
+                assert_eq!(engine.snapshot(), flipped, "byte {place}");
+                engine.check_invariants().expect("an accepted snapshot is consistent");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_closed_engine_has_a_snapshot_too() {
+    let engine = Engine::new();
+    let restored = Engine::restore(&engine.snapshot()).expect("a closed engine restores");
+    assert_eq!(restored.digest(), engine.digest());
+    assert!(Engine::restore(&[]).is_err());
+}
+
+/// The hash key decides layouts in memory and nothing that anybody hears.
+#[test]
+fn events_do_not_depend_on_the_hash_key() {
+    let mut run = Run::new(5);
+    let mut other = Desk::open_wide(venue_open([9, 9]), 5_000_000_000);
+    run.desk = Desk::open_wide(venue_open([1, 2]), 5_000_000_000);
+    for _ in 0..2_000 {
+        let (origin, message) = run.next();
+        let (mut one, mut two) = (Bytes::default(), Bytes::default());
+        run.desk.apply_to(origin, &message, &mut one);
+        other.apply_to(origin, &message, &mut two);
+        assert_eq!(one, two);
+    }
+}

@@ -1,0 +1,176 @@
+//! The command line of `ballast`: what can be asked, what is answered, and the exit codes. 0 ok, 1 error, 2 usage, 3 damaged
+//! or different, 4 not found, 5 refused.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use engine::reject::Reject;
+
+use crate::client_config::ClientConfig;
+use crate::config::{CONFIG_FILE, Config};
+use crate::{dev, init, serve, shell};
+
+pub const EXIT_ERROR: u8 = 1;
+pub const EXIT_DAMAGED: u8 = 3;
+pub const EXIT_NOT_FOUND: u8 = 4;
+pub const EXIT_REFUSED: u8 = 5;
+
+#[derive(Debug, Parser)]
+#[command(name = "ballast", version, about = "A derivatives exchange core: order book, margin, journal.")]
+#[command(after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 damaged or different, 4 not found, 5 refused.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a directory that a venue can run from: configuration, keys, one file per client
+    Init {
+        /// Where; made if it is not there
+        directory: PathBuf,
+        #[arg(long, value_enum, default_value_t = Profile::Demo)]
+        profile: Profile,
+        /// Address and port of order entry; loopback only
+        #[arg(long, default_value = DEFAULT_LISTEN)]
+        listen: String,
+    },
+    /// Run the venue of a directory until SIGTERM or SIGINT
+    Serve {
+        /// What `ballast init` wrote
+        directory: PathBuf,
+    },
+    /// Enter orders by hand as one of the clients of a directory
+    Client {
+        /// The venue's directory
+        directory: PathBuf,
+        /// A file in DIRECTORY/clients, without .toml
+        name: String,
+    },
+    /// Init if needed, serve, and follow the journal with a bridge in a second process
+    Dev {
+        /// The venue's directory; made if it is not there
+        #[arg(default_value = "ballast-dev")]
+        directory: PathBuf,
+        /// Address and port, when the directory is made
+        #[arg(long)]
+        listen: Option<String>,
+    },
+    /// Say what a reject code means
+    Explain { code: u16 },
+}
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:7701";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    /// Three instruments, four funded members, one oracle
+    Demo,
+}
+
+/// What went wrong, for a person, and the exit code for a script.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: u8,
+    pub text: String,
+}
+
+impl Failure {
+    pub fn new(code: u8, text: impl Into<String>) -> Failure {
+        Failure { code, text: text.into() }
+    }
+}
+
+/// A line on standard output. Nobody may be listening any more; the venue goes on all the same.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Init { directory, profile: Profile::Demo, listen } => initialise(&directory, &listen)
+            .map(|()| say(format_args!("next: ballast serve {}", directory.display()))),
+        Command::Serve { directory } => found(&directory).and_then(|()| serve::run(&directory)),
+        Command::Client { directory, name } => client(&directory, &name),
+        Command::Dev { directory, listen } => develop(&directory, listen.as_deref()),
+        Command::Explain { code } => explain(code),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("ballast: {}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn found(directory: &Path) -> Result<(), Failure> {
+    if directory.join(CONFIG_FILE).is_file() {
+        return Ok(());
+    }
+    let shown = directory.display();
+    Err(Failure::new(
+        EXIT_NOT_FOUND,
+        format!("{shown} holds no {CONFIG_FILE}; `ballast init {shown}` writes one"),
+    ))
+}
+
+fn initialise(directory: &Path, listen: &str) -> Result<(), Failure> {
+    let shown = directory.display();
+    if directory.join(CONFIG_FILE).exists() {
+        let text = format!("{shown} already holds a venue; nothing was changed");
+        return Err(Failure::new(EXIT_REFUSED, text));
+    }
+    let written = init::write_demo(directory, listen).map_err(|text| Failure::new(EXIT_ERROR, text))?;
+    for path in written {
+        say(format_args!("wrote {}", path.display()));
+    }
+    Ok(())
+}
+
+fn client(directory: &Path, name: &str) -> Result<(), Failure> {
+    let clients = directory.join(init::CLIENTS_DIRECTORY);
+    let path = clients.join(format!("{name}.toml"));
+    if !path.is_file() {
+        let mut known: Vec<String> = std::fs::read_dir(&clients)
+            .map(|entries| {
+                entries
+                    .flatten()
+                    .filter_map(|entry| Some(entry.path().file_stem()?.to_string_lossy().into_owned()))
+                    .collect()
+            })
+            .unwrap_or_default();
+        known.sort();
+        let text = format!("there is no {}; known clients: {}", path.display(), known.join(", "));
+        return Err(Failure::new(EXIT_NOT_FOUND, text));
+    }
+    let config = ClientConfig::load(&path).map_err(|text| Failure::new(EXIT_ERROR, text))?;
+    shell::run(config, name).map_err(|text| Failure::new(EXIT_ERROR, text))
+}
+
+fn develop(directory: &Path, listen: Option<&str>) -> Result<(), Failure> {
+    if !directory.join(CONFIG_FILE).exists() {
+        initialise(directory, listen.unwrap_or(DEFAULT_LISTEN))?;
+    } else if listen.is_some() {
+        let text = format!(
+            "{} has its address in {CONFIG_FILE}; leave --listen out, or edit it there",
+            directory.display()
+        );
+        return Err(Failure::new(EXIT_REFUSED, text));
+    }
+    dev::run(directory)
+}
+
+fn explain(code: u16) -> Result<(), Failure> {
+    let reject = Reject::from_code(code)
+        .ok_or_else(|| Failure::new(EXIT_NOT_FOUND, format!("there is no code {code}")))?;
+    say(format_args!("{code} {reject:?}: {}", reject.text()));
+    Ok(())
+}
+
+/// The operator's file of a directory, or why not.
+pub fn load(directory: &Path) -> Result<Config, Failure> {
+    Config::load(directory).map_err(|text| Failure::new(EXIT_ERROR, text))
+}

@@ -1,0 +1,136 @@
+//! What a venue can say, decoded: total over all bytes that make a frame. Knows no sequence.
+
+use engine::event::{
+    Confirmed, LogonAck, LogonReject, MassCancelAck, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted,
+    OrderModified, OrderRejected, SessionReject,
+};
+use engine::message::{Message, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION};
+
+use super::{ClientError, Resumed};
+use crate::frame::{END_OF_EVENT, Frame, POSSIBLE_RESEND, RETRANSMIT, SNAPSHOT};
+use crate::message::{Challenge, Heartbeat, Logout, Retransmission, RetransmitReject, TestRequest};
+
+/// First template that takes a sequence number.
+pub(super) const NUMBERED_FROM: u16 = 100;
+
+/// One thing that the caller is told. `server_seq` is 0 for what takes no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub server_seq: u64,
+    /// When the venue sent it, in ns since 1970.
+    pub send_time: u64,
+    /// The venue says it again, or for the first time but late, after a logon.
+    pub retransmitted: bool,
+    /// The last message of what one command did.
+    pub end_of_event: bool,
+    pub body: Body,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    Accepted(OrderAccepted),
+    Rejected(OrderRejected),
+    Modified(OrderModified),
+    Canceled(OrderCanceled),
+    Executed(OrderExecuted),
+    MassCanceled(MassCancelAck),
+    Confirmed(Confirmed),
+    NotApplied(NotApplied),
+    SessionReject(SessionReject),
+    /// The client logged on again by itself; what it missed follows.
+    Resumed(Resumed),
+    /// A numbered message that this build does not know.
+    Unknown {
+        template_id: u16,
+    },
+}
+
+impl Body {
+    /// The client's number that this answers; 0 when it answers none.
+    pub fn ref_seq(&self) -> u64 {
+        match self {
+            Body::Accepted(body) => body.ref_seq.get(),
+            Body::Rejected(body) => body.ref_seq.get(),
+            Body::Modified(body) => body.ref_seq.get(),
+            Body::MassCanceled(body) => body.ref_seq.get(),
+            Body::Canceled(body) => body.ref_seq.get(),
+            Body::Executed(body) => body.ref_seq.get(),
+            Body::Confirmed(body) => body.ref_seq.get(),
+            Body::SessionReject(body) => body.ref_seq.get(),
+            Body::NotApplied(_) | Body::Resumed(_) | Body::Unknown { .. } => 0,
+        }
+    }
+}
+
+/// A frame as the session sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Told(Event),
+    Challenge(Challenge),
+    LogonAck(LogonAck),
+    LogonReject(LogonReject),
+    Logout(Logout),
+    Heartbeat(Heartbeat),
+    TestRequest(TestRequest),
+    /// An answer to a request that this client never makes.
+    Unasked,
+}
+
+pub(super) fn read(frame: &Frame<'_>) -> Result<Heard, ClientError> {
+    check_envelope(frame)?;
+    let told = |body: Body| {
+        Heard::Told(Event {
+            server_seq: frame.prefix.seq.get(),
+            send_time: frame.prefix.send_time.get(),
+            retransmitted: frame.prefix.flags.get() & RETRANSMIT != 0,
+            end_of_event: frame.prefix.flags.get() & END_OF_EVENT != 0,
+            body,
+        })
+    };
+    Ok(match frame.template_id() {
+        Challenge::TEMPLATE => Heard::Challenge(body(frame)?),
+        LogonAck::TEMPLATE => Heard::LogonAck(body(frame)?),
+        LogonReject::TEMPLATE => Heard::LogonReject(body(frame)?),
+        Logout::TEMPLATE => Heard::Logout(body(frame)?),
+        Heartbeat::TEMPLATE => Heard::Heartbeat(body(frame)?),
+        TestRequest::TEMPLATE => Heard::TestRequest(body(frame)?),
+        Retransmission::TEMPLATE | RetransmitReject::TEMPLATE => Heard::Unasked,
+        NotApplied::TEMPLATE => told(Body::NotApplied(body(frame)?)),
+        SessionReject::TEMPLATE => told(Body::SessionReject(body(frame)?)),
+        OrderAccepted::TEMPLATE => told(Body::Accepted(body(frame)?)),
+        OrderRejected::TEMPLATE => told(Body::Rejected(body(frame)?)),
+        OrderModified::TEMPLATE => told(Body::Modified(body(frame)?)),
+        MassCancelAck::TEMPLATE => told(Body::MassCanceled(body(frame)?)),
+        OrderCanceled::TEMPLATE => told(Body::Canceled(body(frame)?)),
+        OrderExecuted::TEMPLATE => told(Body::Executed(body(frame)?)),
+        Confirmed::TEMPLATE => told(Body::Confirmed(body(frame)?)),
+        template_id if template_id >= NUMBERED_FROM => told(Body::Unknown { template_id }),
+        template_id => return Err(strange(format!("template {template_id}, which is not for a client"))),
+    })
+}
+
+fn check_envelope(frame: &Frame<'_>) -> Result<(), ClientError> {
+    let (schema, version) = (frame.header.schema_id.get(), frame.header.version.get());
+    if (schema, version) != (SCHEMA_ORDER_ENTRY, SCHEMA_VERSION) {
+        return Err(strange(format!("schema {schema} version {version}")));
+    }
+    let flags = frame.prefix.flags.get();
+    if flags & !(POSSIBLE_RESEND | RETRANSMIT | END_OF_EVENT | SNAPSHOT) != 0 {
+        return Err(strange(format!("reserved frame flags, {flags:#x}")));
+    }
+    let (template, seq) = (frame.template_id(), frame.prefix.seq.get());
+    if (template >= NUMBERED_FROM) != (seq != 0) {
+        return Err(strange(format!("template {template} with sequence number {seq}")));
+    }
+    Ok(())
+}
+
+fn body<M: Message>(frame: &Frame<'_>) -> Result<M, ClientError> {
+    frame.block::<M>().copied().ok_or_else(|| {
+        strange(format!("template {} with a block of {} bytes", frame.template_id(), frame.block.len()))
+    })
+}
+
+pub(super) fn strange(what: String) -> ClientError {
+    ClientError::Protocol(what)
+}

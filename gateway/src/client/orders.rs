@@ -1,0 +1,131 @@
+//! Commands with every field that a plain one does not use set to its null.
+
+use engine::command::{CancelOrder, Deposit, MarkPrice, MassCancel, ModifyOrder, NewOrder};
+use engine::message::{NULL_I64, NULL_U64};
+use engine::units::Side;
+use zerocopy::FromZeros;
+use zerocopy::little_endian::{I64, U16, U32, U64};
+
+const ORD_TYPE_LIMIT: u8 = 1;
+const ORD_TYPE_MARKET: u8 = 2;
+const STP_NONE: u8 = 1;
+const SCOPE_ACCOUNT: u8 = 2;
+const SIDE_BOTH: u8 = 3;
+
+/// Flags of an order: refuse it if it would take, or move it to the nearest price at which it would not.
+pub const POST_ONLY: u16 = 1;
+pub const POST_ONLY_SLIDE: u16 = 2;
+
+/// How long an order stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Tif {
+    /// Rests until it is filled or canceled.
+    Gtc = 2,
+    /// What does not trade at once is canceled.
+    Ioc = 3,
+    /// Trades whole at once, or not at all.
+    Fok = 4,
+}
+
+/// A limit order; `price9` in 1e-9, `lots` a count of the instrument's lots, `cl_ord_id` not 0.
+pub fn limit(
+    account: u32,
+    instrument: u32,
+    side: Side,
+    price9: i64,
+    lots: i64,
+    tif: Tif,
+    cl_ord_id: u64,
+) -> NewOrder {
+    NewOrder {
+        cl_ord_id: U64::new(cl_ord_id),
+        price: I64::new(price9),
+        qty: I64::new(lots),
+        display_qty: I64::new(NULL_I64),
+        expire_time: U64::new(NULL_U64),
+        instrument_id: U32::new(instrument),
+        account_id: U32::new(account),
+        stp_group: U32::ZERO,
+        max_delay_us: U32::ZERO,
+        side: side as u8,
+        ord_type: ORD_TYPE_LIMIT,
+        tif: tif as u8,
+        stp_mode: STP_NONE,
+        flags: U16::ZERO,
+        mmp_group: U16::ZERO,
+    }
+}
+
+/// A market order: takes what there is within the price band, the rest is canceled.
+pub fn market(account: u32, instrument: u32, side: Side, lots: i64, cl_ord_id: u64) -> NewOrder {
+    let order = limit(account, instrument, side, NULL_I64, lots, Tif::Ioc, cl_ord_id);
+    NewOrder { ord_type: ORD_TYPE_MARKET, ..order }
+}
+
+/// A new total quantity and a new price for the order that was entered with `orig_cl_ord_id`; `None` leaves it as it is.
+pub fn modify(
+    account: u32,
+    orig_cl_ord_id: u64,
+    cl_ord_id: u64,
+    price9: Option<i64>,
+    total: Option<i64>,
+) -> ModifyOrder {
+    ModifyOrder {
+        cl_ord_id: U64::new(cl_ord_id),
+        orig_cl_ord_id: U64::new(orig_cl_ord_id),
+        price: I64::new(price9.unwrap_or(NULL_I64)),
+        qty: I64::new(total.unwrap_or(NULL_I64)),
+        display_qty: I64::new(NULL_I64),
+        account_id: U32::new(account),
+        ..ModifyOrder::new_zeroed()
+    }
+}
+
+/// Cancels every open order of the account.
+pub fn cancel_all(account: u32, cl_ord_id: u64) -> MassCancel {
+    MassCancel {
+        cl_ord_id: U64::new(cl_ord_id),
+        account_id: U32::new(account),
+        scope: SCOPE_ACCOUNT,
+        side: SIDE_BOTH,
+        ..MassCancel::new_zeroed()
+    }
+}
+
+/// Cancels the order that was entered with `orig_cl_ord_id`.
+pub fn cancel_by_cl_ord_id(account: u32, orig_cl_ord_id: u64, cl_ord_id: u64) -> CancelOrder {
+    CancelOrder {
+        cl_ord_id: U64::new(cl_ord_id),
+        orig_cl_ord_id: U64::new(orig_cl_ord_id),
+        order_id: U64::ZERO,
+        instrument_id: U32::ZERO,
+        account_id: U32::new(account),
+    }
+}
+
+/// Cancels the order that the venue calls `order_id`.
+pub fn cancel_by_order_id(account: u32, order_id: u64, cl_ord_id: u64) -> CancelOrder {
+    CancelOrder {
+        cl_ord_id: U64::new(cl_ord_id),
+        orig_cl_ord_id: U64::ZERO,
+        order_id: U64::new(order_id),
+        instrument_id: U32::ZERO,
+        account_id: U32::new(account),
+    }
+}
+
+/// A mark price, from an oracle session.
+pub fn mark(instrument: u32, price9: i64) -> MarkPrice {
+    MarkPrice { price: I64::new(price9), instrument_id: U32::new(instrument), pad_a: U32::ZERO }
+}
+
+/// Collateral that arrived, from a bridge session; `amount6` in 1e-6.
+pub fn deposit(account: u32, amount6: i64, reference: u64) -> Deposit {
+    Deposit {
+        reference: U64::new(reference),
+        amount: I64::new(amount6),
+        account_id: U32::new(account),
+        pad_a: U32::ZERO,
+    }
+}

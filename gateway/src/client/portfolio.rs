@@ -1,0 +1,70 @@
+//! Open orders and positions of one account, as the events of one session tell them. Told from the session's first
+//! message on it is whole; a venue that keeps less gives what it keeps. Knows no connection.
+
+use std::collections::BTreeMap;
+
+use engine::event::OrderExecuted;
+
+use super::{Body, Event};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    pub cl_ord_id: u64,
+    pub instrument: u32,
+    /// As on the wire: 1 buy, 2 sell.
+    pub side: u8,
+    pub price9: i64,
+    pub lots: i64,
+    pub leaves: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portfolio {
+    /// By the venue's order id.
+    pub orders: BTreeMap<u64, OpenOrder>,
+    /// Lots by instrument; what is flat is not listed.
+    pub positions: BTreeMap<u32, i64>,
+}
+
+impl Portfolio {
+    pub fn hear(&mut self, event: &Event) {
+        match &event.body {
+            Body::Accepted(accepted) => {
+                let order = OpenOrder {
+                    cl_ord_id: accepted.cl_ord_id.get(),
+                    instrument: accepted.instrument_id.get(),
+                    side: accepted.side,
+                    price9: accepted.price.get(),
+                    lots: accepted.qty.get(),
+                    leaves: accepted.leaves_qty.get(),
+                };
+                self.orders.insert(accepted.order_id.get(), order);
+            }
+            Body::Modified(modified) => {
+                if let Some(open) = self.orders.get_mut(&modified.order_id.get()) {
+                    open.price9 = modified.price.get();
+                    open.lots = modified.qty.get();
+                    open.leaves = modified.leaves_qty.get();
+                }
+            }
+            Body::Executed(fill) => self.fill(fill),
+            Body::Canceled(canceled) => {
+                self.orders.remove(&canceled.order_id.get());
+            }
+            _ => {}
+        }
+    }
+
+    fn fill(&mut self, fill: &OrderExecuted) {
+        let (order, leaves) = (fill.order_id.get(), fill.leaves_qty.get());
+        if leaves == 0 {
+            self.orders.remove(&order);
+        } else if let Some(open) = self.orders.get_mut(&order) {
+            open.leaves = leaves;
+        }
+        match fill.position.get() {
+            0 => self.positions.remove(&fill.instrument_id.get()),
+            lots => self.positions.insert(fill.instrument_id.get(), lots),
+        };
+    }
+}

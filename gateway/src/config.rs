@@ -1,0 +1,447 @@
+//! `DIR/ballast.toml`: what an operator decides. Parsed once at the door; what comes out of `Config::load` is consistent,
+//! so nobody behind it checks again. Knows the shape of the file, not what the venue does with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::VerifyingKey;
+use engine::command::{Char16, Char32, Role};
+use engine::limits::{ACCOUNT_MEMBERS_FROM, Limits};
+use serde::{Deserialize, Serialize};
+
+use crate::decimal;
+use crate::message::fixed_text;
+
+pub const CONFIG_FILE: &str = "ballast.toml";
+pub const JOURNAL_DIRECTORY: &str = "journal";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub venue: Venue,
+    #[serde(default)]
+    pub journal: Journal,
+    #[serde(default)]
+    pub limits: Capacities,
+    #[serde(default, rename = "instrument")]
+    pub instruments: Vec<Instrument>,
+    #[serde(default, rename = "account")]
+    pub accounts: Vec<Account>,
+    #[serde(default, rename = "session")]
+    pub sessions: Vec<Session>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Venue {
+    pub name: String,
+    /// Address and port of order entry. Plain TCP, so loopback only.
+    pub listen: String,
+    #[serde(default)]
+    pub threads: Threads,
+    #[serde(default)]
+    pub idle: Idle,
+    #[serde(default = "connections_default")]
+    pub connections_max: usize,
+}
+
+/// How the stages are laid on threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Threads {
+    /// By the number of cores: one is blocking, two or three single, four and more dedicated.
+    #[default]
+    Auto,
+    /// A thread per stage that sleeps as soon as it has nothing to do.
+    Blocking,
+    /// All stages on one pinned thread, which waits for the disk itself.
+    Single,
+    /// Gateway and engine on one pinned thread, the journal on another.
+    Shared,
+    /// A pinned thread per stage.
+    Dedicated,
+}
+
+/// What a stage thread does when there is nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Idle {
+    Spin,
+    /// Spins for a moment, then sleeps until rung.
+    #[default]
+    Backoff,
+    Block,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    #[serde(default)]
+    pub sync: SyncMode,
+    #[serde(default = "segment_mib_default")]
+    pub segment_mib: u64,
+    /// A digest of the whole state stands in the journal after every so many commands.
+    #[serde(default = "mark_every_default")]
+    pub mark_every: u64,
+}
+
+/// Which watermark releases output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// Durable on this machine's disk.
+    #[default]
+    Group,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capacities {
+    pub accounts: u32,
+    pub instruments: u32,
+    pub sessions: u32,
+    pub orders: u32,
+    pub levels: u32,
+    pub positions: u32,
+    pub orders_per_account: u32,
+    pub matches_per_command: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instrument {
+    pub id: u32,
+    pub symbol: String,
+    pub kind: Kind,
+    #[serde(default)]
+    pub underlying: u32,
+    pub tick: String,
+    pub lot: String,
+    #[serde(default = "one")]
+    pub contract: String,
+    pub mark: String,
+    pub qty_max: i64,
+    pub initial_margin_ppm: u32,
+    #[serde(default)]
+    pub maker_fee_ppm: u32,
+    #[serde(default)]
+    pub taker_fee_ppm: u32,
+    /// How far from the mark an order may be priced; 0 is anywhere.
+    #[serde(default)]
+    pub price_band_ppm: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Perpetual = 1,
+    Future = 2,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    pub id: u32,
+    pub name: String,
+    /// Collateral that the account starts with.
+    #[serde(default = "zero")]
+    pub deposit: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    pub id: u64,
+    #[serde(default)]
+    pub account: u32,
+    pub role: String,
+    #[serde(default, rename = "key")]
+    pub keys: Vec<Key>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    pub id: u64,
+    /// Ed25519 public key, 64 hexadecimal digits.
+    pub public: String,
+}
+
+fn connections_default() -> usize {
+    1_024
+}
+fn segment_mib_default() -> u64 {
+    64
+}
+fn mark_every_default() -> u64 {
+    10_000
+}
+fn one() -> String {
+    "1".into()
+}
+fn zero() -> String {
+    "0".into()
+}
+
+impl Default for Journal {
+    fn default() -> Journal {
+        Journal {
+            sync: SyncMode::default(),
+            segment_mib: segment_mib_default(),
+            mark_every: mark_every_default(),
+        }
+    }
+}
+
+impl Default for Capacities {
+    fn default() -> Capacities {
+        let limits = Limits::DEMO;
+        Capacities {
+            accounts: limits.accounts,
+            instruments: limits.instruments,
+            sessions: limits.sessions,
+            orders: limits.orders,
+            levels: limits.levels,
+            positions: limits.positions,
+            orders_per_account: limits.orders_per_account,
+            matches_per_command: limits.matches_per_command,
+        }
+    }
+}
+
+/// The public keys of every session, by session and key id.
+pub type Keys = BTreeMap<u64, BTreeMap<u64, VerifyingKey>>;
+
+impl Config {
+    /// Reads and checks `directory/ballast.toml`; the error names the file, the place and the fault.
+    pub fn load(directory: &Path) -> Result<Config, String> {
+        let path = directory.join(CONFIG_FILE);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            format!("{}: {error}; `ballast init {}` writes one", path.display(), directory.display())
+        })?;
+        let config: Config = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        config.check().map_err(|fault| format!("{}: {fault}", path.display()))?;
+        Ok(config)
+    }
+
+    pub fn journal_directory(directory: &Path) -> PathBuf {
+        directory.join(JOURNAL_DIRECTORY)
+    }
+
+    /// Every rule that the file's shape does not express.
+    pub fn check(&self) -> Result<(), String> {
+        let address: std::net::SocketAddr = self
+            .venue
+            .listen
+            .parse()
+            .map_err(|_| format!("[venue] listen: '{}' is not ADDRESS:PORT", self.venue.listen))?;
+        if !address.ip().is_loopback() {
+            return Err(format!(
+                "[venue] listen: {address} is not a loopback address; plain TCP is served on loopback only"
+            ));
+        }
+        if !(1..=65_536).contains(&self.venue.connections_max) {
+            return Err("[venue] connections_max must be from 1 to 65536".into());
+        }
+        if !(4..=4_096).contains(&self.journal.segment_mib) {
+            return Err("[journal] segment_mib must be from 4 to 4096".into());
+        }
+        if self.journal.mark_every == 0 {
+            return Err("[journal] mark_every must be at least 1".into());
+        }
+        unique("instrument id", self.instruments.iter().map(|instrument| instrument.id))?;
+        unique("instrument symbol", self.instruments.iter().map(|instrument| &instrument.symbol))?;
+        unique("account id", self.accounts.iter().map(|account| account.id))?;
+        unique("account name", self.accounts.iter().map(|account| &account.name))?;
+        unique("session id", self.sessions.iter().map(|session| session.id))?;
+        self.instruments.iter().try_for_each(Instrument::check)?;
+        self.accounts.iter().try_for_each(Account::check)?;
+        self.sessions.iter().try_for_each(|session| session.check(self))?;
+        self.keys().map(|_| ())
+    }
+
+    pub fn keys(&self) -> Result<Keys, String> {
+        let mut keys = Keys::new();
+        for session in &self.sessions {
+            let of_session = keys.entry(session.id).or_default();
+            for key in &session.keys {
+                let public = public_key(&key.public)
+                    .map_err(|fault| format!("[[session]] {}, key {}: {fault}", session.id, key.id))?;
+                if of_session.insert(key.id, public).is_some() {
+                    return Err(format!("[[session]] {}: key id {} is there twice", session.id, key.id));
+                }
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn unique<T: Ord + std::fmt::Display>(what: &str, values: impl Iterator<Item = T>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for value in values {
+        let shown = value.to_string();
+        if !seen.insert(value) {
+            return Err(format!("{what} {shown} is there twice"));
+        }
+    }
+    Ok(())
+}
+
+fn public_key(hexadecimal: &str) -> Result<VerifyingKey, String> {
+    let bytes = from_hex(hexadecimal).ok_or("the public key must be 64 hexadecimal digits")?;
+    VerifyingKey::from_bytes(&bytes).map_err(|_| "the public key is not a point of the curve".into())
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Instrument {
+    fn check(&self) -> Result<(), String> {
+        let at = |fault: String| format!("[[instrument]] {}: {fault}", self.symbol);
+        if self.symbol.is_empty() || self.symbol.len() > 32 || !self.symbol.is_ascii() {
+            return Err(at("symbol must be 1 to 32 ASCII characters".into()));
+        }
+        for (name, text) in
+            [("tick", &self.tick), ("lot", &self.lot), ("contract", &self.contract), ("mark", &self.mark)]
+        {
+            decimal::parse(text, 9).map_err(|fault| at(format!("{name}: {fault}")))?;
+        }
+        Ok(())
+    }
+
+    pub fn symbol_field(&self) -> Char32 {
+        fixed_text(&self.symbol)
+    }
+}
+
+impl Account {
+    fn check(&self) -> Result<(), String> {
+        let at = |fault: String| format!("[[account]] {}: {fault}", self.name);
+        if self.id < ACCOUNT_MEMBERS_FROM {
+            return Err(at(format!(
+                "id {} is the venue's own; members' accounts start at {ACCOUNT_MEMBERS_FROM}",
+                self.id
+            )));
+        }
+        if self.name.is_empty() || self.name.len() > 16 || !self.name.is_ascii() {
+            return Err(at("name must be 1 to 16 ASCII characters".into()));
+        }
+        let deposit = decimal::parse(&self.deposit, 6).map_err(|fault| at(format!("deposit: {fault}")))?;
+        if deposit < 0 {
+            return Err(at("deposit is negative".into()));
+        }
+        Ok(())
+    }
+
+    pub fn name_field(&self) -> Char16 {
+        fixed_text(&self.name)
+    }
+}
+
+/// The roles that a session can use, by the names in the file.
+pub const ROLES: [(&str, Role); 5] = [
+    ("trade", Role::Trade),
+    ("cancel-only", Role::CancelOnly),
+    ("oracle", Role::Oracle),
+    ("bridge", Role::Bridge),
+    ("admin", Role::Admin),
+];
+
+impl Session {
+    fn check(&self, config: &Config) -> Result<(), String> {
+        let at = |fault: String| format!("[[session]] {}: {fault}", self.id);
+        let role = self.role().ok_or_else(|| {
+            let known: Vec<&str> = ROLES.iter().map(|(name, _)| *name).collect();
+            at(format!("role '{}' is not one of {}", self.role, known.join(", ")))
+        })?;
+        let of_account = matches!(role, Role::Trade | Role::ReadOnly | Role::CancelOnly);
+        let known = config.accounts.iter().any(|account| account.id == self.account);
+        match (of_account, known, self.account) {
+            (true, false, account) => Err(at(format!("there is no account {account}"))),
+            (false, _, 1..) => Err(at(format!("a session of role {} has no account", self.role))),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn role(&self) -> Option<Role> {
+        ROLES.iter().find(|(name, _)| *name == self.role).map(|(_, role)| *role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [venue]
+        name = "test"
+        listen = "127.0.0.1:0"
+        [[instrument]]
+        id = 1
+        symbol = "BTC-PERP"
+        kind = "perpetual"
+        tick = "0.5"
+        lot = "0.001"
+        mark = "50000"
+        qty_max = 1000
+        initial_margin_ppm = 50000
+        [[account]]
+        id = 4
+        name = "alice"
+        deposit = "1000"
+        [[session]]
+        id = 100
+        account = 4
+        role = "trade"
+        [[session.key]]
+        id = 1
+        public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    "#;
+
+    fn fault(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from));
+        match toml::from_str::<Config>(&GOOD.replacen(from, to, 1)) {
+            Err(error) => error.to_string(),
+            Ok(config) => config.check().expect_err("the change is a fault"),
+        }
+    }
+
+    #[test]
+    fn the_good_file_is_good() {
+        let config: Config = toml::from_str(GOOD).expect("it parses");
+        config.check().expect("it is consistent");
+        assert_eq!(config.keys().expect("keys are good")[&100].len(), 1);
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        for (from, to, told) in [
+            ("127.0.0.1:0", "nowhere", "is not ADDRESS:PORT"),
+            ("127.0.0.1:0", "10.0.0.1:7", "loopback only"),
+            ("name = \"test\"", "name = \"test\"\nfoo = 1", "unknown field `foo`"),
+            ("tick = \"0.5\"", "tick = \"half\"", "not a decimal number"),
+            ("id = 4", "id = 2", "the venue's own"),
+            ("account = 4", "account = 5", "there is no account 5"),
+            ("role = \"trade\"", "role = \"boss\"", "is not one of trade"),
+            ("role = \"trade\"", "role = \"oracle\"", "has no account"),
+            ("public = \"d7", "public = \"", "64 hexadecimal digits"),
+            ("deposit = \"1000\"", "deposit = \"-1\"", "negative"),
+            ("kind = \"perpetual\"", "kind = \"swap\"", "unknown variant `swap`"),
+        ] {
+            let text = fault(from, to);
+            assert!(text.contains(told), "{to}: {text}");
+        }
+    }
+}

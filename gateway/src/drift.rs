@@ -1,0 +1,96 @@
+//! Where the operator's file and the venue have parted: what exists in the journal is never changed from the file, and
+//! whoever edits the file must be told so.
+
+use engine::command::Role;
+use engine::limits::Limits;
+use engine::{Engine, InstrumentView};
+
+use crate::config::{Account, Config, Instrument, ROLES, Session};
+use crate::decimal;
+use crate::message::shown_text;
+
+/// One sentence for each value of the file that has no effect.
+pub fn differences(config: &Config, engine: &Engine) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some(limits) = engine.limits() {
+        limits_of(config, limits, &mut told);
+    }
+    for instrument in &config.instruments {
+        if let Some(view) = engine.instruments().find(|view| view.id == instrument.id) {
+            instrument_of(instrument, &view, &mut told);
+        }
+    }
+    for account in &config.accounts {
+        account_of(account, engine, &mut told);
+    }
+    for session in &config.sessions {
+        session_of(session, engine, &mut told);
+    }
+    told
+}
+
+fn compare<T: PartialEq + std::fmt::Display>(
+    told: &mut Vec<String>,
+    what: &str,
+    name: &str,
+    has: T,
+    says: T,
+) {
+    if has != says {
+        told.push(format!("{what}: {name} is {has} in the venue, {says} in the file"));
+    }
+}
+
+fn limits_of(config: &Config, limits: &Limits, told: &mut Vec<String>) {
+    let says = &config.limits;
+    for (name, has, says) in [
+        ("accounts", limits.accounts, says.accounts),
+        ("instruments", limits.instruments, says.instruments),
+        ("sessions", limits.sessions, says.sessions),
+        ("orders", limits.orders, says.orders),
+        ("levels", limits.levels, says.levels),
+        ("positions", limits.positions, says.positions),
+        ("orders_per_account", limits.orders_per_account, says.orders_per_account),
+        ("matches_per_command", limits.matches_per_command, says.matches_per_command),
+    ] {
+        compare(told, "[limits]", name, has, says);
+    }
+}
+
+fn instrument_of(says: &Instrument, has: &InstrumentView<'_>, told: &mut Vec<String>) {
+    let what = format!("[[instrument]] {}", says.id);
+    compare(told, &what, "symbol", shown_text(has.symbol), says.symbol.clone());
+    for (name, has, says) in [
+        ("tick", has.tick_size, &says.tick),
+        ("lot", has.lot_size, &says.lot),
+        ("contract", has.contract_size, &says.contract),
+    ] {
+        if decimal::parse(says, 9) != Ok(has) {
+            compare(told, &what, name, decimal::show(has.into(), 9), says.clone());
+        }
+    }
+    for (name, has, says) in [
+        ("qty_max", has.qty_max.0, says.qty_max),
+        ("underlying", has.underlying_id.into(), says.underlying.into()),
+        ("initial_margin_ppm", has.initial_margin.0.into(), says.initial_margin_ppm.into()),
+        ("maker_fee_ppm", has.maker_fee.0.into(), says.maker_fee_ppm.into()),
+        ("taker_fee_ppm", has.taker_fee.0.into(), says.taker_fee_ppm.into()),
+    ] {
+        compare(told, &what, name, has, says);
+    }
+}
+
+fn account_of(says: &Account, engine: &Engine, told: &mut Vec<String>) {
+    if let Some(has) = engine.accounts().find(|view| view.id == says.id) {
+        compare(told, &format!("[[account]] {}", says.id), "name", shown_text(has.name), says.name.clone());
+    }
+}
+
+fn session_of(says: &Session, engine: &Engine, told: &mut Vec<String>) {
+    let Some(has) = engine.session(says.id) else { return };
+    let what = format!("[[session]] {}", says.id);
+    let name_of =
+        |role: Role| ROLES.iter().find(|(_, known)| *known == role).map_or("unused", |(name, _)| name);
+    compare(told, &what, "account", has.account, says.account);
+    compare(told, &what, "role", name_of(has.role).to_string(), says.role.clone());
+}

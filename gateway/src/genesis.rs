@@ -1,0 +1,130 @@
+//! From the operator's file to sequenced commands: what the file lists and the engine does not yet have is created, in the
+//! file's order. On an empty journal that is everything, so the journal alone can rebuild the venue. Knows no file.
+
+use engine::Engine;
+use engine::command::{AccountCreate, Continue, Deposit, InstrumentCreate, SessionCreate, VenueOpen};
+use engine::message::{Framed, Message, Origin};
+use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::{FromZeros, IntoBytes};
+
+use crate::config::{Account, Config, Instrument, Session};
+use crate::decimal;
+
+/// A command payload, and the words that name it in an error.
+#[derive(Clone, Debug)]
+pub struct Genesis {
+    pub payload: Vec<u8>,
+    pub what: String,
+}
+
+fn command<M: Message>(block: M, what: String) -> Genesis {
+    let mut payload = Origin::venue().as_bytes().to_vec();
+    payload.extend_from_slice(Framed::new(block).as_bytes());
+    Genesis { payload, what }
+}
+
+/// A taker that the last life left waiting goes on before anything else (rule 5.6).
+pub fn continuation(order_id: u64) -> Genesis {
+    command(Continue { order_id: U64::new(order_id) }, "continuation".into())
+}
+
+/// The commands that bring `engine` to what `config` lists. `random` fills the hash key and the venue's id of a new journal.
+pub fn commands(config: &Config, engine: &Engine, random: &[u8; 32]) -> Vec<Genesis> {
+    let mut commands = Vec::new();
+    if engine.limits().is_none() {
+        commands.push(command(venue_open(config, random), "[limits]".into()));
+    }
+    for instrument in &config.instruments {
+        if !engine.instruments().any(|known| known.id == instrument.id) {
+            commands.push(command(
+                instrument_create(instrument),
+                format!("[[instrument]] {}", instrument.symbol),
+            ));
+        }
+    }
+    for account in &config.accounts {
+        if !engine.accounts().any(|known| known.id == account.id) {
+            commands.extend(account_create(account));
+        }
+    }
+    for session in &config.sessions {
+        if engine.session(session.id).is_none() {
+            commands.push(command(session_create(session), format!("[[session]] {}", session.id)));
+        }
+    }
+    commands
+}
+
+fn venue_open(config: &Config, random: &[u8; 32]) -> VenueOpen {
+    let word = |index: usize| {
+        U64::from_bytes(random[8 * index..][..8].try_into().expect("four words of eight bytes"))
+    };
+    let limits = &config.limits;
+    VenueOpen {
+        venue_id: word(0),
+        // Another journal is another history, and every client must see that.
+        engine_epoch: word(3),
+        hash_key: [word(1), word(2)],
+        accounts_max: U32::new(limits.accounts),
+        instruments_max: U32::new(limits.instruments),
+        sessions_max: U32::new(limits.sessions),
+        orders_max: U32::new(limits.orders),
+        levels_max: U32::new(limits.levels),
+        positions_max: U32::new(limits.positions),
+        orders_per_account_max: U32::new(limits.orders_per_account),
+        matches_per_command_max: U32::new(limits.matches_per_command),
+        ..VenueOpen::new_zeroed()
+    }
+}
+
+fn price9(text: &str) -> I64 {
+    I64::new(decimal::parse(text, 9).expect("the configuration was checked when it was loaded"))
+}
+
+fn instrument_create(instrument: &Instrument) -> InstrumentCreate {
+    InstrumentCreate {
+        symbol: instrument.symbol_field(),
+        tick_size: price9(&instrument.tick),
+        lot_size: price9(&instrument.lot),
+        contract_size: price9(&instrument.contract),
+        mark: price9(&instrument.mark),
+        qty_max: I64::new(instrument.qty_max),
+        instrument_id: U32::new(instrument.id),
+        underlying_id: U32::new(instrument.underlying),
+        initial_margin_ppm: U32::new(instrument.initial_margin_ppm),
+        maker_fee_ppm: U32::new(instrument.maker_fee_ppm),
+        taker_fee_ppm: U32::new(instrument.taker_fee_ppm),
+        price_band_ppm: U32::new(instrument.price_band_ppm),
+        kind: instrument.kind as u8,
+        ..InstrumentCreate::new_zeroed()
+    }
+}
+
+fn account_create(account: &Account) -> Vec<Genesis> {
+    let what = format!("[[account]] {}", account.name);
+    let create =
+        AccountCreate { name: account.name_field(), account_id: U32::new(account.id), pad_a: U32::new(0) };
+    let amount =
+        decimal::parse(&account.deposit, 6).expect("the configuration was checked when it was loaded");
+    let mut commands = vec![command(create, what.clone())];
+    if amount > 0 {
+        let deposit = Deposit {
+            reference: U64::new(u64::from(account.id)),
+            amount: I64::new(amount),
+            account_id: U32::new(account.id),
+            pad_a: U32::new(0),
+        };
+        commands.push(command(deposit, format!("{what}, deposit")));
+    }
+    commands
+}
+
+fn session_create(session: &Session) -> SessionCreate {
+    SessionCreate {
+        session_id: U64::new(session.id),
+        account_id: U32::new(session.account),
+        role: session.role().expect("the configuration was checked when it was loaded") as u8,
+        pad_a: 0,
+        pad_b: U16::new(0),
+    }
+}

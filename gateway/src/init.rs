@@ -1,0 +1,169 @@
+//! `ballast init`: a directory that a venue can run from. Writes the operator's file, the keys, and for every session the file
+//! that its member is given. Refuses to touch what is there.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey;
+use ed25519_dalek::pkcs8::KeypairBytes;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+
+use crate::client_config::{ClientConfig, ClientInstrument};
+use crate::config::{
+    Account, CONFIG_FILE, Capacities, Config, Idle, Instrument, Journal, Key, Kind, Session, Threads, Venue,
+    to_hex,
+};
+
+pub const CLIENTS_DIRECTORY: &str = "clients";
+const KEYS_DIRECTORY: &str = "keys";
+const KEY_ID: u64 = 1;
+
+/// Members of the demonstration: name, account, session.
+const MEMBERS: [(&str, u32, u64); 4] =
+    [("alice", 10, 1001), ("bob", 11, 1002), ("carol", 12, 1003), ("dave", 13, 1004)];
+const ORACLE: (&str, u64) = ("oracle", 9001);
+
+fn instrument(
+    id: u32,
+    symbol: &str,
+    kind: Kind,
+    underlying: u32,
+    sizes: [&str; 3],
+    margin_ppm: u32,
+) -> Instrument {
+    let [tick, lot, mark] = sizes.map(String::from);
+    Instrument {
+        id,
+        symbol: symbol.into(),
+        kind,
+        underlying,
+        tick,
+        lot,
+        contract: "1".into(),
+        mark,
+        qty_max: 1_000_000,
+        initial_margin_ppm: margin_ppm,
+        maker_fee_ppm: 100,
+        taker_fee_ppm: 400,
+        price_band_ppm: 100_000,
+    }
+}
+
+/// The demonstration venue, without keys.
+fn demo(name: &str, listen: &str) -> Config {
+    let member = |(name, account, _): &(&str, u32, u64)| Account {
+        id: *account,
+        name: (*name).into(),
+        deposit: "1000000".into(),
+    };
+    Config {
+        venue: Venue {
+            name: name.into(),
+            listen: listen.into(),
+            threads: Threads::Auto,
+            idle: Idle::Backoff,
+            connections_max: 1_024,
+        },
+        journal: Journal::default(),
+        limits: Capacities::default(),
+        instruments: vec![
+            instrument(1, "BTC-PERP", Kind::Perpetual, 1, ["0.5", "0.001", "50000"], 50_000),
+            instrument(2, "ETH-PERP", Kind::Perpetual, 2, ["0.05", "0.01", "3000"], 50_000),
+            instrument(3, "BTC-DEC26", Kind::Future, 1, ["0.5", "0.001", "50500"], 80_000),
+        ],
+        accounts: MEMBERS.iter().map(member).collect(),
+        sessions: Vec::new(),
+    }
+}
+
+/// Writes everything; the paths that a person wants to know.
+pub fn write_demo(directory: &Path, listen: &str) -> Result<Vec<PathBuf>, String> {
+    let name = directory.file_name().map_or("demo".into(), |name| name.to_string_lossy().into_owned());
+    let mut config = demo(&name, listen);
+    for sub in [KEYS_DIRECTORY, CLIENTS_DIRECTORY] {
+        let path = directory.join(sub);
+        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let mut written = Vec::new();
+    let members = MEMBERS.iter().map(|(name, account, session)| (*name, *account, *session, "trade"));
+    for (name, account, session, role) in members.chain([(ORACLE.0, 0, ORACLE.1, "oracle")]) {
+        let public = write_key(directory, name)?;
+        let key = Key { id: KEY_ID, public: to_hex(&public) };
+        config.sessions.push(Session { id: session, account, role: role.into(), keys: vec![key] });
+        written.push(write_client(directory, &config, name, account, session, role)?);
+    }
+    config.check()?;
+    let head = "# The venue that `ballast serve` runs from this directory. What is added here is created at the next start;\n\
+                # instruments, accounts and sessions that exist are never changed or removed from here.\n\n";
+    let body =
+        toml::to_string(&config).map_err(|error| format!("the configuration cannot be written: {error}"))?;
+    // Last, because its presence says that the directory is complete.
+    let path = directory.join(CONFIG_FILE);
+    write_new(&path, &format!("{head}{body}"), 0o644)?;
+    written.push(path);
+    let parent = directory.canonicalize().ok().and_then(|full| full.parent().map(Path::to_owned));
+    let made = [directory.join(KEYS_DIRECTORY), directory.join(CLIENTS_DIRECTORY), directory.to_owned()];
+    for made in made.into_iter().chain(parent) {
+        let synced = fs::File::open(&made).and_then(|made| made.sync_all());
+        synced.map_err(|error| format!("{}: {error}", made.display()))?;
+    }
+    Ok(written)
+}
+
+fn write_key(directory: &Path, name: &str) -> Result<[u8; 32], String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    let path = directory.join(KEYS_DIRECTORY).join(format!("{name}.pem"));
+    // Without the public half: the form that `openssl genpkey` writes and every tool reads.
+    let pem = KeypairBytes { secret_key: secret, public_key: None }
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    write_new(&path, &pem, 0o600)?;
+    Ok(SigningKey::from_bytes(&secret).verifying_key().to_bytes())
+}
+
+fn write_client(
+    directory: &Path,
+    config: &Config,
+    name: &str,
+    account: u32,
+    session: u64,
+    role: &str,
+) -> Result<PathBuf, String> {
+    let shown = |instrument: &Instrument| ClientInstrument {
+        id: instrument.id,
+        symbol: instrument.symbol.clone(),
+        tick: instrument.tick.clone(),
+        lot: instrument.lot.clone(),
+    };
+    let client = ClientConfig {
+        address: config.venue.listen.clone(),
+        session,
+        key_id: KEY_ID,
+        key_file: Path::new("..").join(KEYS_DIRECTORY).join(format!("{name}.pem")),
+        account,
+        role: role.into(),
+        instruments: config.instruments.iter().map(shown).collect(),
+    };
+    let text = toml::to_string(&client).map_err(|error| format!("{name}: {error}"))?;
+    let path = directory.join(CLIENTS_DIRECTORY).join(format!("{name}.toml"));
+    write_new(&path, &text, 0o644)?;
+    Ok(path)
+}
+
+/// Never over what is there.
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    let mut options = fs::OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(mode).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                format!("{} is there already, from an init that did not end; remove it, or name another directory", path.display())
+            }
+            _ => format!("{}: {error}", path.display()),
+        })
+}

@@ -1,0 +1,160 @@
+//! The journal's stage: copies groups from the log ring into the journal, closes a group when there is nothing more to copy,
+//! makes it durable, and publishes the released watermark. While a sync runs, the engine goes on, and what it says
+//! meanwhile is the next group: batches are as large as the disk is slow.
+
+use journal::{Kind, Record, WriteError, Writer};
+
+use crate::clock::Clock;
+use crate::log::Entry;
+use crate::ring::{Bell, LogReader};
+use crate::stage::{Ending, Released, Stage};
+
+/// A group is closed at the next command once it holds this many bytes.
+const GROUP_BYTES: usize = 1 << 20;
+/// After this long without a command the durable mark is made durable itself, once.
+const IDLE_NS: u64 = 50_000_000;
+/// How often the spare segment is looked at.
+const LOOK_NS: u64 = 1_000_000_000;
+
+pub struct Journaler {
+    /// Taken at the end, when it is closed.
+    writer: Option<Writer>,
+    log: LogReader,
+    released: Released,
+    net: Bell,
+    matcher: Bell,
+    ending: Ending,
+    clock: Clock,
+    /// When the last group was synced, until the mark has followed it.
+    unmarked_ns: Option<u64>,
+    look_ns: u64,
+    /// The fault of the spare segment that was told.
+    told: Option<String>,
+}
+
+/// What the stage is built from.
+pub struct Parts {
+    pub writer: Writer,
+    pub log: LogReader,
+    pub released: Released,
+    /// Rung when something was released.
+    pub net: Bell,
+    /// Rung when the log ring has room again.
+    pub matcher: Bell,
+    pub ending: Ending,
+    pub clock: Clock,
+}
+
+impl Journaler {
+    pub fn new(parts: Parts) -> Journaler {
+        let Parts { writer, log, released, net, matcher, ending, clock } = parts;
+        Journaler {
+            writer: Some(writer),
+            log,
+            released,
+            net,
+            matcher,
+            ending,
+            clock,
+            unmarked_ns: None,
+            look_ns: 0,
+            told: None,
+        }
+    }
+
+    /// Copies what is there, at most one group.
+    fn copy(&mut self) -> Result<usize, WriteError> {
+        let Some(writer) = self.writer.as_mut() else { return Ok(0) };
+        let mut copied = 0;
+        while let Some(frame) = self.log.peek() {
+            let (entry, payload) = Entry::read(frame);
+            if entry.kind() == Kind::Command && writer.open_group_bytes() >= GROUP_BYTES {
+                break;
+            }
+            writer.append(&Record {
+                seq: entry.seq,
+                ts_ns: entry.ts_ns,
+                kind: entry.kind(),
+                version: 1,
+                flags: 0,
+                sub: entry.sub,
+                payload,
+            })?;
+            self.log.advance();
+            copied += 1;
+        }
+        Ok(copied)
+    }
+
+    /// Says once per fault that the next segment could not be made; there is still the rest of this one to mend it.
+    fn look_ahead(&mut self, now_ns: u64) {
+        if now_ns < self.look_ns {
+            return;
+        }
+        self.look_ns = now_ns + LOOK_NS;
+        let fault = self.writer.as_ref().and_then(Writer::spare_fault);
+        if let Some(fault) = fault.as_ref().filter(|fault| self.told.as_ref() != Some(fault)) {
+            eprintln!(
+                "ballast: the next journal segment cannot be made: {fault}; the venue stops when this one is full"
+            );
+        }
+        self.told = fault;
+    }
+
+    fn group(&mut self) -> Result<usize, WriteError> {
+        self.look_ahead(self.clock.now_ns());
+        let copied = self.copy()?;
+        if copied > 0 {
+            self.log.release();
+            self.matcher.ring();
+            let writer = self.writer.as_mut().expect("something was copied into it");
+            writer.close_group()?;
+            let durable = writer.sync()?;
+            writer.watermarks().publish_released(durable);
+            self.released.publish(durable);
+            self.net.ring();
+            self.unmarked_ns = Some(self.clock.now_ns());
+        } else if self.unmarked_ns.is_some_and(|since| self.clock.now_ns() > since + IDLE_NS) {
+            self.writer.as_mut().map_or(Ok(()), Writer::sync_mark)?;
+            self.unmarked_ns = None;
+        }
+        Ok(copied)
+    }
+
+    fn close(&mut self) -> Result<(), WriteError> {
+        self.writer.take().map_or(Ok(()), Writer::close)
+    }
+}
+
+impl Stage for Journaler {
+    fn poll(&mut self) -> usize {
+        if self.writer.is_none() {
+            return 0;
+        }
+        // Read before the ring is: what was published before the engine ended is copied below.
+        let last = self.ending.engine_done();
+        let done = match self.group() {
+            Ok(0) if last => self.close().map(|()| 1),
+            done => done,
+        };
+        match done {
+            Ok(records) => {
+                if self.writer.is_none() {
+                    self.ending.journal_is_done();
+                    self.net.ring();
+                }
+                records
+            }
+            Err(error) => {
+                self.writer = None;
+                self.ending.fail(format!("the journal cannot be written: {error}"));
+                self.net.ring();
+                0
+            }
+        }
+    }
+
+    fn finished(&self) -> bool {
+        self.writer.is_none()
+    }
+}

@@ -1,0 +1,33 @@
+//! The process of the venue: sockets and sessions in front of the engine, the log and the journal behind it.
+//! Knows nothing of matching, margin or chains.
+
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod client;
+pub mod client_config;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod decimal;
+pub mod dev;
+pub mod drift;
+pub mod frame;
+pub mod genesis;
+pub mod init;
+pub mod journaler;
+pub mod log;
+pub mod matcher;
+pub mod message;
+pub mod net;
+pub mod outbox;
+pub mod peers;
+pub mod pipeline;
+pub mod recovery;
+#[allow(unsafe_code)]
+pub mod ring;
+pub mod serve;
+pub mod session;
+pub mod shell;
+pub mod stage;
+pub mod venue_id;

@@ -1,0 +1,172 @@
+//! The engine's stage: takes commands from the ingress ring, stamps place and time, applies them, and publishes each with its
+//! events as one group on the log ring. Takes a command only when the log ring has room for the worst that it can say, so
+//! back-pressure ends at the sockets and nothing waits here. No allocation, no system call, no file-backed page.
+
+use engine::command::Continue;
+use engine::event::EventSink;
+use engine::limits::EVENT_BYTES_MAX;
+use engine::message::{Framed, HEADER_BYTES, ORIGIN_BYTES, Origin};
+use engine::{Engine, Sequenced};
+use zerocopy::IntoBytes;
+use zerocopy::little_endian::U64;
+
+use crate::clock::Clock;
+use crate::log::{Entry, LOG_HEADER_BYTES};
+use crate::ring::{Bell, IngressReceiver, LogWriter, RECORD_BYTES_MAX, frame_space};
+use crate::stage::{Ending, Stage};
+
+/// Commands per poll: one clock reading serves them all.
+const BATCH: usize = 64;
+
+const DIGEST_BYTES: usize = 32;
+
+pub struct Matcher {
+    engine: Engine,
+    ingress: IngressReceiver,
+    log: LogWriter,
+    clock: Clock,
+    journal: Bell,
+    net: Bell,
+    ending: Ending,
+    room_bytes: usize,
+    mark_every: u64,
+    marked_seq: u64,
+    finished: bool,
+}
+
+/// What became of one look at the ingress ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Applied,
+    /// Nothing came, and nothing of an earlier command is left to do.
+    Empty,
+    NoRoom,
+}
+
+/// What the matcher is built from.
+pub struct Parts {
+    pub engine: Engine,
+    pub ingress: IngressReceiver,
+    pub log: LogWriter,
+    pub clock: Clock,
+    /// Rung when the journal has something to copy.
+    pub journal: Bell,
+    /// Rung when the ingress ring has room again.
+    pub net: Bell,
+    pub ending: Ending,
+    pub mark_every: u64,
+}
+
+/// Bytes of log ring that one command can need: itself, its events, a mark.
+pub fn room_bytes(events_per_command: u32) -> usize {
+    frame_space(LOG_HEADER_BYTES + RECORD_BYTES_MAX)
+        + events_per_command as usize * frame_space(LOG_HEADER_BYTES + EVENT_BYTES_MAX)
+        + frame_space(LOG_HEADER_BYTES + DIGEST_BYTES)
+}
+
+/// Writes events behind their command, not yet visible.
+struct Staged<'a> {
+    log: &'a mut LogWriter,
+    seq: u64,
+    ts_ns: u64,
+}
+
+impl EventSink for Staged<'_> {
+    fn event(&mut self, sub: u32, payload: &[u8]) {
+        Entry::event(self.seq, self.ts_ns, sub).write(self.log, &[payload]);
+    }
+}
+
+impl Matcher {
+    pub fn new(parts: Parts) -> Matcher {
+        let limits = parts.engine.limits().expect("the genesis opened the venue");
+        Matcher {
+            room_bytes: room_bytes(limits.events_per_command()),
+            marked_seq: parts.engine.last_seq(),
+            engine: parts.engine,
+            ingress: parts.ingress,
+            log: parts.log,
+            clock: parts.clock,
+            journal: parts.journal,
+            net: parts.net,
+            ending: parts.ending,
+            mark_every: parts.mark_every,
+            finished: false,
+        }
+    }
+
+    /// The next command, if there is one and room for all that it may say.
+    fn step(&mut self, now_ns: u64) -> Step {
+        if !self.log.has_room(self.room_bytes) {
+            return Step::NoRoom;
+        }
+        let (seq, ts_ns) = (self.engine.last_seq() + 1, now_ns.max(self.engine.last_ts_ns()));
+        if let Some(order_id) = self.engine.continuation() {
+            let message = Framed::new(Continue { order_id: U64::new(order_id) });
+            apply(&mut self.engine, &mut self.log, seq, ts_ns, &Origin::venue(), message.as_bytes());
+        } else {
+            let Some(payload) = self.ingress.peek() else { return Step::Empty };
+            if let Some(command) = Sequenced::read(seq, ts_ns, payload) {
+                apply(&mut self.engine, &mut self.log, seq, ts_ns, command.origin, command.message);
+            } else {
+                debug_assert!(payload.len() < ORIGIN_BYTES + HEADER_BYTES, "only the gateway writes here");
+            }
+            self.ingress.release();
+        }
+        if self.engine.last_seq() - self.marked_seq >= self.mark_every {
+            self.mark();
+        }
+        self.log.publish();
+        Step::Applied
+    }
+
+    /// The digest of the whole state, so that a replay knows that it stands where this engine stood.
+    fn mark(&mut self) {
+        self.marked_seq = self.engine.last_seq();
+        Entry::mark(self.marked_seq, self.engine.last_ts_ns()).write(&mut self.log, &[&self.engine.digest()]);
+    }
+
+    /// After the last command: a mark, then nothing more.
+    fn finish(&mut self) {
+        if self.marked_seq < self.engine.last_seq() {
+            self.mark();
+            self.log.publish();
+        }
+        self.finished = true;
+        self.ending.engine_is_done();
+        self.journal.ring();
+    }
+}
+
+fn apply(engine: &mut Engine, log: &mut LogWriter, seq: u64, ts_ns: u64, origin: &Origin, message: &[u8]) {
+    Entry::command(seq, ts_ns).write(log, &[origin.as_bytes(), message]);
+    engine.apply(&Sequenced { seq, ts_ns, origin, message }, &mut Staged { log, seq, ts_ns });
+}
+
+impl Stage for Matcher {
+    fn poll(&mut self) -> usize {
+        if self.finished {
+            return 0;
+        }
+        // Read before the ring is: what was pushed before the ingress closed is seen below.
+        let closed = self.ending.ingress_closed();
+        let now_ns = self.clock.now_ns();
+        let mut applied = 0;
+        let mut last = Step::Applied;
+        while applied < BATCH && last == Step::Applied {
+            last = self.step(now_ns);
+            applied += usize::from(last == Step::Applied);
+        }
+        if applied > 0 {
+            self.journal.ring();
+            self.net.ring();
+        } else if closed && last == Step::Empty {
+            self.finish();
+        }
+        applied
+    }
+
+    fn finished(&self) -> bool {
+        self.finished
+    }
+}

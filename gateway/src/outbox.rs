@@ -1,0 +1,231 @@
+//! What every session was told, kept for a resume: per session the last messages as frames, found by their number. A pure
+//! function of the journal's events, so a restart rebuilds it. Knows no socket; a connection pulls from here what it has
+//! room for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use engine::command::Logon;
+use engine::event::{LogonAck, LogonReject};
+use engine::limits::OUTBOX_MESSAGES;
+use engine::message::{Header, Message, ORIGIN_BYTES, Origin, ROUTE_BYTES, Route, block};
+use zerocopy::FromBytes;
+
+use crate::frame::{self, END_OF_EVENT};
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Consecutive messages of one session, encoded as frames.
+#[derive(Debug)]
+struct Chunk {
+    first_seq: u64,
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+/// One session's output.
+#[derive(Debug)]
+pub struct Stream {
+    next_seq: u64,
+    /// Last client number that is applied and released.
+    pub applied_client_seq: u64,
+    /// The connection of the last accepted logon; what others send under this session is not applied.
+    logged_on: u32,
+    chunks: VecDeque<Chunk>,
+}
+
+impl Stream {
+    fn new() -> Stream {
+        Stream { next_seq: 1, applied_client_seq: 0, logged_on: 0, chunks: VecDeque::new() }
+    }
+
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    pub fn oldest_seq(&self) -> u64 {
+        self.chunks.front().map_or(self.next_seq, |chunk| chunk.first_seq)
+    }
+
+    /// The frame with this number, as it was first encoded.
+    pub fn frame(&self, seq: u64) -> Option<&[u8]> {
+        let after = self.chunks.partition_point(|chunk| chunk.first_seq <= seq);
+        let chunk = self.chunks.get(after.checked_sub(1)?)?;
+        let index = usize::try_from(seq - chunk.first_seq).ok()?;
+        let end = *chunk.ends.get(index)? as usize;
+        let start = index.checked_sub(1).map_or(0, |before| chunk.ends[before] as usize);
+        Some(&chunk.bytes[start..end])
+    }
+
+    fn append(&mut self, seq: u64, message: &[u8]) {
+        assert_eq!(seq, self.next_seq, "the engine numbers a session's messages without a gap");
+        let full =
+            self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + message.len() + 64 > CHUNK_BYTES);
+        if full {
+            let (ends, bytes) = (Vec::with_capacity(1024), Vec::with_capacity(CHUNK_BYTES));
+            self.chunks.push_back(Chunk { first_seq: seq, ends, bytes });
+            self.forget();
+        }
+        let chunk = self.chunks.back_mut().expect("a chunk was just pushed if there was none");
+        frame::append_message(&mut chunk.bytes, 0, seq, 0, message);
+        chunk.ends.push(chunk.bytes.len() as u32);
+        self.next_seq = seq + 1;
+    }
+
+    /// Whole chunks go once enough newer messages stand behind them.
+    fn forget(&mut self) {
+        while let Some(second) = self.chunks.get(1) {
+            if self.next_seq - second.first_seq < OUTBOX_MESSAGES {
+                return;
+            }
+            self.chunks.pop_front();
+        }
+    }
+
+    /// The newest message ends what its command said to this session.
+    fn end_event(&mut self) {
+        let Some(chunk) = self.chunks.back_mut() else { return };
+        let start = chunk.ends.len().checked_sub(2).map_or(0, |before| chunk.ends[before] as usize);
+        let flags = &mut chunk.bytes[start + 6..start + 8];
+        flags.copy_from_slice(&END_OF_EVENT.to_le_bytes());
+    }
+}
+
+/// What an event asks of the sockets, beyond standing in an outbox.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// The engine answered the logon of `connection`; the member wants its output from `wanted_seq` on.
+    LogonAnswered { session: u64, connection: u32, wanted_seq: u64, message: &'a [u8] },
+    /// Not numbered: told now or never.
+    Unnumbered { session: u64, message: &'a [u8] },
+    /// Stands in the outbox of this session.
+    Numbered { session: u64 },
+    /// Told to nobody.
+    Nothing,
+}
+
+/// The outboxes of all sessions.
+#[derive(Debug, Default)]
+pub struct Outboxes {
+    streams: BTreeMap<u64, Stream>,
+    origin: Option<Origin>,
+    wanted_seq: u64,
+    touched: Vec<u64>,
+}
+
+impl Outboxes {
+    pub fn stream(&self, session: u64) -> Option<&Stream> {
+        self.streams.get(&session)
+    }
+
+    pub fn stream_mut(&mut self, session: u64) -> &mut Stream {
+        self.streams.entry(session).or_insert_with(Stream::new)
+    }
+
+    /// A command record: whoever is answered from here on is answered because of it.
+    pub fn command(&mut self, payload: &[u8]) {
+        self.finish_command();
+        let Ok((origin, message)) = Origin::ref_from_prefix(payload) else { return };
+        self.origin = Some(*origin);
+        match block::<Logon>(message) {
+            Some(logon) => self.wanted_seq = logon.next_server_seq.get(),
+            None => self.applied(origin),
+        }
+        debug_assert!(payload.len() >= ORIGIN_BYTES);
+    }
+
+    /// The engine takes a number from the logged-on connection only, and no number that jumps too far (rules 2.3, 2.4).
+    fn applied(&mut self, origin: &Origin) {
+        let Some(stream) = self.streams.get_mut(&origin.session.get()) else { return };
+        let ahead = origin.client_seq.get().checked_sub(stream.applied_client_seq);
+        let taken = ahead.is_some_and(|ahead| (1..=1 << 32).contains(&ahead));
+        if taken && stream.logged_on == origin.connection.get() {
+            stream.applied_client_seq = origin.client_seq.get();
+        }
+    }
+
+    /// An event record of the current command.
+    pub fn event<'a>(&mut self, payload: &'a [u8]) -> Notice<'a> {
+        let Ok((route, message)) = Route::ref_from_prefix(payload) else { return Notice::Nothing };
+        let Ok((header, _)) = Header::ref_from_prefix(message) else { return Notice::Nothing };
+        debug_assert!(payload.len() > ROUTE_BYTES);
+        let (session, server_seq) = (route.session.get(), route.server_seq.get());
+        let template_id = header.template_id.get();
+        if template_id == LogonAck::TEMPLATE || template_id == LogonReject::TEMPLATE {
+            let connection = self.origin.map_or(0, |origin| origin.connection.get());
+            if let Some(ack) = block::<LogonAck>(message) {
+                let stream = self.stream_mut(session);
+                stream.logged_on = connection;
+                stream.applied_client_seq = ack.next_client_seq.get() - 1;
+            }
+            return Notice::LogonAnswered { session, connection, wanted_seq: self.wanted_seq, message };
+        }
+        match (session, server_seq) {
+            (0, _) => Notice::Nothing,
+            (_, 0) => Notice::Unnumbered { session, message },
+            _ => {
+                self.stream_mut(session).append(server_seq, message);
+                if !self.touched.contains(&session) {
+                    self.touched.push(session);
+                }
+                Notice::Numbered { session }
+            }
+        }
+    }
+
+    /// All events of the current command were handed in.
+    pub fn finish_command(&mut self) {
+        while let Some(session) = self.touched.pop() {
+            self.stream_mut(session).end_event();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::TestRequest;
+    use engine::message::Framed;
+    use zerocopy::IntoBytes;
+    use zerocopy::little_endian::U64;
+
+    fn told(session: u64, server_seq: u64) -> Vec<u8> {
+        let route = Route { session: U64::new(session), server_seq: U64::new(server_seq) };
+        let mut payload = route.as_bytes().to_vec();
+        payload.extend_from_slice(Framed::new(TestRequest { echo: U64::new(server_seq) }).as_bytes());
+        payload
+    }
+
+    #[test]
+    fn every_kept_message_is_found_by_its_number() {
+        let mut outboxes = Outboxes::default();
+        let last = OUTBOX_MESSAGES + 20_000;
+        for seq in 1..=last {
+            assert_eq!(outboxes.event(&told(5, seq)), Notice::Numbered { session: 5 });
+            outboxes.finish_command();
+        }
+        let stream = outboxes.stream(5).expect("it was told something");
+        assert_eq!(stream.next_seq(), last + 1);
+        assert!(stream.next_seq() - stream.oldest_seq() >= OUTBOX_MESSAGES);
+        assert!(stream.oldest_seq() > 1, "old messages are forgotten");
+        assert!(stream.frame(stream.oldest_seq() - 1).is_none());
+        assert!(stream.frame(stream.next_seq()).is_none());
+        for seq in stream.oldest_seq()..stream.next_seq() {
+            let frame = frame::first(stream.frame(seq).expect("kept")).expect("legal").expect("whole");
+            assert_eq!((frame.prefix.seq.get(), frame.prefix.flags.get()), (seq, END_OF_EVENT));
+        }
+    }
+
+    #[test]
+    fn only_the_last_message_of_a_command_ends_the_event() {
+        let mut outboxes = Outboxes::default();
+        for payload in [told(5, 1), told(6, 1), told(5, 2)] {
+            outboxes.event(&payload);
+        }
+        outboxes.finish_command();
+        let flags = |session: u64, seq: u64| {
+            let bytes = outboxes.stream(session).and_then(|stream| stream.frame(seq)).expect("kept");
+            frame::first(bytes).expect("legal").expect("whole").prefix.flags.get()
+        };
+        assert_eq!((flags(5, 1), flags(5, 2), flags(6, 1)), (0, END_OF_EVENT, END_OF_EVENT));
+    }
+}

@@ -1,0 +1,303 @@
+//! All connections of one gateway thread, by slot, by id and by session, with the lists of those that have something to do.
+//! Owns opening, binding and closing; knows neither rings nor what a frame says.
+
+use std::collections::{HashMap, VecDeque};
+
+use engine::event::LogonAck;
+use engine::message::block;
+use engine::reject::Reject;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use crate::connection::Connection;
+use crate::frame;
+use crate::outbox::{Outboxes, Stream};
+
+pub struct Peers {
+    registry: Registry,
+    slots: Vec<Option<Connection>>,
+    vacant: Vec<usize>,
+    by_id: HashMap<u32, usize>,
+    by_session: HashMap<u64, usize>,
+    /// Ids in the order of arrival, among them all that have not logged on; the others are passed over.
+    strangers: VecDeque<u32>,
+    /// Slots with input to look at.
+    ready: Marked,
+    /// Slots with output to hand over.
+    dirty: Marked,
+    next_id: u32,
+}
+
+/// A list of slots in which each stands at most once.
+struct Marked {
+    slots: Vec<usize>,
+    is_marked: Vec<bool>,
+}
+
+impl Marked {
+    fn new(slots_max: usize) -> Marked {
+        Marked { slots: Vec::with_capacity(slots_max), is_marked: vec![false; slots_max] }
+    }
+
+    fn mark(&mut self, slot: usize) {
+        if !std::mem::replace(&mut self.is_marked[slot], true) {
+            self.slots.push(slot);
+        }
+    }
+
+    /// The next turn begins with this slot; whoever stood before it stands behind the last.
+    fn begin_with(&mut self, slot: usize) {
+        let place = self.slots.iter().position(|other| *other == slot);
+        self.slots.rotate_left(place.unwrap_or(0));
+    }
+
+    /// The list as it is, and an empty one in its place, built from `spare`.
+    fn take(&mut self, mut spare: Vec<usize>) -> Vec<usize> {
+        spare.clear();
+        self.slots.iter().for_each(|slot| self.is_marked[*slot] = false);
+        std::mem::replace(&mut self.slots, spare)
+    }
+}
+
+impl Peers {
+    pub fn new(registry: Registry, connections_max: usize) -> Peers {
+        Peers {
+            registry,
+            slots: (0..connections_max).map(|_| None).collect(),
+            vacant: (0..connections_max).rev().collect(),
+            by_id: HashMap::with_capacity(connections_max),
+            by_session: HashMap::with_capacity(connections_max),
+            strangers: VecDeque::with_capacity(2 * connections_max),
+            ready: Marked::new(connections_max),
+            dirty: Marked::new(connections_max),
+            next_id: 1,
+        }
+    }
+
+    /// A new peer. In a full house the stranger that has waited longest makes place for it, so that nobody locks members
+    /// out by holding connections; where all have logged on, the new one is closed at once.
+    pub fn admit(&mut self, mut socket: TcpStream, now_ns: u64) {
+        let Some(slot) = self.vacant.pop().or_else(|| self.evict()) else { return };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.registry.register(&mut socket, Token(slot), interest);
+        if registered.and_then(|()| socket.set_nodelay(true)).is_err() {
+            self.vacant.push(slot);
+            return;
+        }
+        let id = self.fresh_id();
+        self.by_id.insert(id, slot);
+        self.slots[slot] = Some(Connection::new(socket, id, now_ns));
+        self.remember(id);
+        self.look_at(slot);
+    }
+
+    fn remember(&mut self, id: u32) {
+        if self.strangers.len() >= 2 * self.slots.len() {
+            self.strangers.retain(|id| self.by_id.contains_key(id));
+        }
+        self.strangers.push_back(id);
+    }
+
+    /// The slot of the stranger that has waited longest, vacated.
+    fn evict(&mut self) -> Option<usize> {
+        while let Some(id) = self.strangers.pop_front() {
+            let Some(&slot) = self.by_id.get(&id) else { continue };
+            if self.slots[slot].as_ref().is_some_and(|peer| peer.session.is_strange()) {
+                self.close(slot);
+                return self.vacant.pop();
+            }
+        }
+        None
+    }
+
+    /// Numbers come round after four thousand million connections, and an old connection may still hold one.
+    fn fresh_id(&mut self) -> u32 {
+        loop {
+            let id = self.next_id;
+            self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+            if !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    pub fn close(&mut self, slot: usize) {
+        let Some(mut connection) = self.slots[slot].take() else { return };
+        let _ = self.registry.deregister(&mut connection.socket);
+        self.by_id.remove(&connection.session.connection);
+        self.unbind(&connection, slot);
+        self.vacant.push(slot);
+    }
+
+    fn unbind(&mut self, connection: &Connection, slot: usize) {
+        let session = connection.session.established();
+        if let Some(session) = session.filter(|session| self.by_session.get(session) == Some(&slot)) {
+            self.by_session.remove(&session);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    pub fn get(&mut self, slot: usize) -> Option<&mut Connection> {
+        self.slots[slot].as_mut()
+    }
+
+    pub fn occupied(&self) -> impl Iterator<Item = usize> + use<> {
+        let slots: Vec<usize> = self.by_id.values().copied().collect();
+        slots.into_iter()
+    }
+
+    /// The socket says that something happened.
+    pub fn touched(&mut self, slot: usize, readable: bool, hung_up: bool) {
+        let Some(connection) = self.slots[slot].as_mut() else { return };
+        connection.readable |= readable;
+        connection.hung_up |= hung_up;
+        self.look_at(slot);
+        self.hand_over(slot);
+    }
+
+    pub fn look_at(&mut self, slot: usize) {
+        self.ready.mark(slot);
+    }
+
+    /// The next turn begins with this slot, if anybody is to be looked at.
+    pub fn look_first_at(&mut self, slot: usize) {
+        self.ready.begin_with(slot);
+    }
+
+    pub fn hand_over(&mut self, slot: usize) {
+        self.dirty.mark(slot);
+    }
+
+    pub fn has_ready(&self) -> bool {
+        !self.ready.slots.is_empty()
+    }
+
+    /// The slots to look at; `spare` is the list of the turn before.
+    pub fn take_ready(&mut self, spare: Vec<usize>) -> Vec<usize> {
+        self.ready.take(spare)
+    }
+
+    pub fn goodbye(&mut self, slot: usize, code: Option<Reject>, now_ns: u64) {
+        let Some(connection) = self.slots[slot].as_mut().filter(|it| it.closing_ns.is_none()) else { return };
+        connection.say_goodbye(code, now_ns);
+        self.hand_over(slot);
+    }
+
+    /// The engine answered a logon: the connection gets the answer, then everything from `wanted_seq` on, then what comes.
+    /// The connection that had the session before is told that it was displaced, even when the new one is gone already:
+    /// the engine does not hear it any more.
+    pub fn logon_answered(
+        &mut self,
+        connection: u32,
+        session: u64,
+        wanted_seq: u64,
+        message: &[u8],
+        stream: &Stream,
+        now_ns: u64,
+    ) {
+        let open = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|it| it.closing_ns.is_none());
+        let slot = self.by_id.get(&connection).copied().filter(open);
+        let ack = block::<LogonAck>(message);
+        if ack.is_some() {
+            self.bind(session, slot, now_ns);
+        }
+        let Some(slot) = slot else { return };
+        let peer = self.slots[slot].as_mut().expect("an id names an occupied slot");
+        peer.session.logon_answered(ack.is_some(), now_ns);
+        let mut bytes = Vec::with_capacity(128);
+        frame::append_message(&mut bytes, 0, 0, now_ns, message);
+        peer.write(&bytes, now_ns);
+        if let Some(ack) = ack {
+            peer.keep_alive_ns = u64::from(ack.keep_alive_ms.get()) * 1_000_000;
+            peer.next_to_send = wanted_seq.max(stream.oldest_seq());
+            peer.live_from = stream.next_seq();
+        } else if peer.session.has_failed_too_often() {
+            self.goodbye(slot, Some(Reject::LogonRate), now_ns);
+        }
+        self.hand_over(slot);
+        self.look_at(slot);
+    }
+
+    /// The session is this slot's from now on, or nobody's.
+    fn bind(&mut self, session: u64, slot: Option<usize>, now_ns: u64) {
+        let before = match slot {
+            Some(slot) => self.by_session.insert(session, slot),
+            None => self.by_session.remove(&session),
+        };
+        if let Some(before) = before.filter(|before| Some(*before) != slot) {
+            self.goodbye(before, Some(Reject::Displaced), now_ns);
+        }
+    }
+
+    /// Something new stands in this session's outbox.
+    pub fn has_output(&mut self, session: u64) {
+        if let Some(&slot) = self.by_session.get(&session) {
+            self.hand_over(slot);
+        }
+    }
+
+    /// A message that is told now or never.
+    pub fn tell(&mut self, session: u64, message: &[u8], now_ns: u64) {
+        let Some(&slot) = self.by_session.get(&session) else { return };
+        let Some(connection) = self.slots[slot].as_mut() else { return };
+        let mut bytes = Vec::with_capacity(128);
+        frame::append_message(&mut bytes, 0, 0, now_ns, message);
+        connection.write(&bytes, now_ns);
+        self.hand_over(slot);
+    }
+
+    /// Moves output from outboxes to buffers to the kernel.
+    pub fn flush(&mut self, outboxes: &Outboxes, spare: Vec<usize>, now_ns: u64) -> Vec<usize> {
+        let dirty = self.dirty.take(spare);
+        for &slot in &dirty {
+            if self.flush_one(slot, outboxes, now_ns).is_err() {
+                self.close(slot);
+            }
+        }
+        dirty
+    }
+
+    fn flush_one(&mut self, slot: usize, outboxes: &Outboxes, now_ns: u64) -> std::io::Result<()> {
+        let Some(connection) = self.slots[slot].as_mut() else { return Ok(()) };
+        let bound = connection.session.established();
+        let stream = bound.and_then(|session| outboxes.stream(session));
+        loop {
+            if let Some(stream) = stream.filter(|_| connection.closing_ns.is_none()) {
+                connection.pull(stream, now_ns);
+            }
+            let was_full = connection.is_full();
+            connection.flush(now_ns)?;
+            if !was_full || connection.has_output() {
+                break;
+            }
+        }
+        if connection.closing_ns.is_some() && !connection.has_output() {
+            self.close(slot);
+        } else if connection.has_input() {
+            // Its input may have waited for this output to leave.
+            self.look_at(slot);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_found_no_room_stands_first_in_the_next_turn() {
+        let mut ready = Marked::new(8);
+        for slot in [3, 1, 4, 1, 5] {
+            ready.mark(slot);
+        }
+        ready.begin_with(4);
+        ready.begin_with(7);
+        assert_eq!(ready.take(Vec::new()), [4, 5, 3, 1]);
+        ready.begin_with(4);
+        assert_eq!(ready.take(Vec::new()), [0; 0]);
+    }
+}

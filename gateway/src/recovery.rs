@@ -1,0 +1,191 @@
+//! From a directory to a venue that can go on: the journal recovered, the engine rebuilt and checked against everything it
+//! said before, every session's outbox rebuilt, and what the operator's file adds put behind it. Opens no socket.
+
+use std::path::Path;
+
+use engine::event::{Confirmed, EventSink};
+use engine::message::{ROUTE_BYTES, block};
+use engine::reject::Reject;
+use engine::replay::Replay;
+use engine::{Engine, Sequenced};
+use journal::{Identity, Kind, OpenError, Options, Record, Writer};
+
+use crate::clock::Clock;
+use crate::config::{CONFIG_FILE, Config};
+use crate::genesis::{self, Genesis};
+use crate::outbox::Outboxes;
+use crate::venue_id;
+
+/// A venue between two lives.
+pub struct Recovered {
+    pub engine: Engine,
+    pub writer: Writer,
+    pub outboxes: Outboxes,
+    /// What an operator reads.
+    pub report: String,
+}
+
+/// Why the venue does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Another process has this directory.
+    Locked(String),
+    /// Durable data is damaged, or a replay says something else than was said then.
+    Damaged(String),
+    Other(String),
+}
+
+/// Collects the events of one command.
+#[derive(Default)]
+struct Said(Vec<(u32, Vec<u8>)>);
+
+impl EventSink for Said {
+    fn event(&mut self, sub: u32, payload: &[u8]) {
+        self.0.push((sub, payload.to_vec()));
+    }
+}
+
+pub fn open(directory: &Path, config: &Config, clock: &Clock) -> Result<Recovered, StartError> {
+    let options = Options { segment_bytes: config.journal.segment_mib << 20, ..Options::default() };
+    let mut random = [0; 48];
+    getrandom::fill(&mut random)
+        .map_err(|error| StartError::Other(format!("the system gives no random bytes: {error}")))?;
+    let (id, words) = random.split_first_chunk::<16>().expect("forty-eight bytes hold sixteen");
+    let journal_directory = Config::journal_directory(directory);
+    let mut recovered = if has_journal(&journal_directory) {
+        venue_id::check(directory, &journal_directory)?;
+        replay(&journal_directory, &options)?
+    } else {
+        venue_id::refuse_if_known(directory, &journal_directory)?;
+        create(&journal_directory, *id, &options)?
+    };
+    venue_id::keep(directory, &journal_directory)?;
+    let words = words.try_into().expect("forty-eight bytes less sixteen are thirty-two");
+    extend(&mut recovered, directory, config, clock, words)?;
+    Ok(recovered)
+}
+
+fn has_journal(directory: &Path) -> bool {
+    directory.join("journal.id").exists()
+}
+
+fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<Recovered, StartError> {
+    let identity = Identity { journal_id, shard: 0, config_hash: [0; 32], logic_version: 1 };
+    let writer = Writer::create(directory, &identity, options).map_err(start_error)?;
+    Ok(Recovered {
+        engine: Engine::new(),
+        writer,
+        outboxes: Outboxes::default(),
+        report: "new journal".into(),
+    })
+}
+
+fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> {
+    let mut replay = Replay::new();
+    let mut outboxes = Outboxes::default();
+    let mut hear = |record: &Record<'_>| -> Result<(), String> {
+        match record.kind {
+            Kind::Command => {
+                outboxes.command(record.payload);
+                replay.command(record.seq, record.ts_ns, record.payload)
+            }
+            Kind::Event => {
+                outboxes.event(record.payload);
+                replay.event(record.seq, record.sub, record.payload)
+            }
+            Kind::Mark => replay.mark(record.seq, record.payload),
+            _ => Ok(()),
+        }
+        .map_err(|difference| difference.to_string())
+    };
+    let (writer, recovery) = Writer::open(directory, None, options, &mut hear).map_err(start_error)?;
+    outboxes.finish_command();
+    replay.finish().map_err(|difference| StartError::Damaged(difference.to_string()))?;
+    let torn = match &recovery.discarded {
+        Some(torn) => format!(
+            "; cut a torn tail of {} bytes that was never durable, kept in {}",
+            torn.bytes,
+            torn.saved.display()
+        ),
+        None => String::new(),
+    };
+    let report = format!("recovered to seq {}, every event as it was said then{torn}", recovery.last_seq);
+    Ok(Recovered { engine: replay.into_engine(), writer, outboxes, report })
+}
+
+fn start_error(error: OpenError) -> StartError {
+    let text = error.to_string();
+    match error {
+        OpenError::Locked { .. } => StartError::Locked(text),
+        OpenError::Damaged(_)
+        | OpenError::FileDamaged { .. }
+        | OpenError::SegmentMissing { .. }
+        | OpenError::IdentityMissing { .. }
+        | OpenError::OtherJournal { .. }
+        | OpenError::Replay { .. } => StartError::Damaged(text),
+        _ => StartError::Other(text),
+    }
+}
+
+/// Tries the new commands on a copy first, so that a fault in the file leaves no trace in the journal.
+fn extend(
+    venue: &mut Recovered,
+    directory: &Path,
+    config: &Config,
+    clock: &Clock,
+    random: &[u8; 32],
+) -> Result<(), StartError> {
+    let mut copy = Engine::restore(&venue.engine.snapshot())
+        .map_err(|error| StartError::Other(format!("the engine does not read its own snapshot: {error}")))?;
+    let mut commands = Vec::new();
+    while let Some(order_id) = copy.continuation() {
+        commands.push(genesis::continuation(order_id));
+        apply(&mut copy, clock, &commands[commands.len() - 1]);
+    }
+    let added = genesis::commands(config, &copy, random);
+    if added.is_empty() {
+        return Ok(());
+    }
+    for command in &added {
+        let said = apply(&mut copy, clock, command);
+        if let Some(fault) = said.0.iter().find_map(|(_, payload)| refusal(payload)) {
+            let file = directory.join(CONFIG_FILE);
+            let text = format!("{}: {} is refused: {fault}", file.display(), command.what);
+            return Err(StartError::Other(text));
+        }
+    }
+    let report = format!("; {} commands added from the configuration", added.len());
+    commands.extend(added);
+    let failed = |error| StartError::Other(format!("the journal cannot be written: {error}"));
+    for command in &commands {
+        let said = apply(&mut venue.engine, clock, command);
+        let (seq, ts_ns) = (venue.engine.last_seq(), venue.engine.last_ts_ns());
+        let record = |kind, sub, payload| Record { seq, ts_ns, kind, version: 1, flags: 0, sub, payload };
+        venue.outboxes.command(&command.payload);
+        venue.writer.append(&record(Kind::Command, 0, &command.payload)).map_err(failed)?;
+        for (sub, payload) in &said.0 {
+            venue.outboxes.event(payload);
+            venue.writer.append(&record(Kind::Event, *sub, payload)).map_err(failed)?;
+        }
+    }
+    venue.outboxes.finish_command();
+    venue.writer.close_group().map_err(failed)?;
+    venue.writer.sync().map_err(failed)?;
+    venue.report += &report;
+    Ok(())
+}
+
+fn apply(engine: &mut Engine, clock: &Clock, command: &Genesis) -> Said {
+    let (seq, ts_ns) = (engine.last_seq() + 1, clock.now_ns().max(engine.last_ts_ns()));
+    let command = Sequenced::read(seq, ts_ns, &command.payload).expect("the genesis writes whole commands");
+    let mut said = Said::default();
+    engine.apply(&command, &mut said);
+    said
+}
+
+fn refusal(payload: &[u8]) -> Option<String> {
+    let confirmed = block::<Confirmed>(&payload[ROUTE_BYTES..])?;
+    let code = confirmed.code.get();
+    let text = Reject::from_code(code).map_or("unknown code", Reject::text);
+    (code != 0).then(|| format!("{text} (code {code}, field {})", confirmed.ref_field_id.get()))
+}

@@ -1,0 +1,110 @@
+//! `ballast serve`: recover, listen, run until told to end. Prints what an operator must know at the start (how output is
+//! released, how the stages lie on threads, where recovery ended) and where the venue stopped.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use journal::Watermarks;
+use mio::net::TcpListener;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_REFUSED, Failure, load, say};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::drift;
+use crate::pipeline::{self, Plan};
+use crate::recovery::{self, StartError};
+use crate::stage::Ending;
+
+pub fn run(directory: &Path) -> Result<(), Failure> {
+    run_until(directory, &Ending::default(), || Ok(()))
+}
+
+/// Serves until `ending`; `ready` is called once the venue listens.
+pub fn run_until(
+    directory: &Path,
+    ending: &Ending,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let config = load(directory)?;
+    let failed = |text: String| Failure::new(EXIT_ERROR, text);
+    allow_files(config.venue.connections_max).map_err(failed)?;
+    let second = |error| failed(format!("cannot listen to signals: {error}"));
+    // A second Ctrl-C ends at once, as a person who types it means. Nothing that was said is lost.
+    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, ending.asked_flag()).map_err(second)?;
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, ending.asked_flag())
+            .map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
+    }
+    let clock = Clock::start();
+    let recovered = recovery::open(directory, &config, &clock).map_err(|error| match error {
+        StartError::Locked(text) => Failure::new(EXIT_REFUSED, text),
+        StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
+        StartError::Other(text) => failed(text),
+    })?;
+    let address: SocketAddr = config.venue.listen.parse().expect("the configuration was checked");
+    let listener = listen(address)
+        .map_err(|error| failed(format!("cannot listen on {address}: {error}; is another venue running?")))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = Plan::new(config.venue.threads, config.venue.idle, cores);
+    let bound = listener.local_addr().unwrap_or(address);
+    say(format_args!("venue     {} in {}", config.venue.name, directory.display()));
+    say(format_args!("journal   {}", recovered.report));
+    say(format_args!("release   after fdatasync (sync = \"group\"): nothing is said before it is durable"));
+    say(format_args!("threads   {}", plan.shown()));
+    for difference in drift::differences(&config, &recovered.engine) {
+        say(format_args!("ignored   {difference}; what exists is not changed"));
+    }
+    let behind_ns = recovered.engine.last_ts_ns().saturating_sub(clock.now_ns());
+    if behind_ns > 1_000_000_000 {
+        let seconds = behind_ns / 1_000_000_000;
+        say(format_args!(
+            "clock     {seconds} s behind the journal: times stand still until it has caught up"
+        ));
+    }
+    say(format_args!("listening {bound}"));
+    let keys = config.keys().map_err(failed)?;
+    let pipeline = pipeline::build(recovered, &config, keys, listener, clock, ending.clone())
+        .map_err(|error| failed(format!("cannot set up the sockets: {error}")))?;
+    ready()?;
+    let done = pipeline.run(plan);
+    let durable = Watermarks::open(&Config::journal_directory(directory)).map_or(0, |marks| marks.durable());
+    match done {
+        Ok(()) => {
+            say(format_args!("stopped   at seq {durable}, everything durable"));
+            Ok(())
+        }
+        Err(reason) => Err(failed(format!("{reason}; durable up to seq {durable}; start again to recover"))),
+    }
+}
+
+/// Descriptors beside the sockets of members: segments, control files, poll, standard streams.
+const FILES_OWN: u64 = 64;
+
+/// A full house of connections must leave descriptors for the journal, which opens a segment whenever one is full.
+fn allow_files(connections_max: usize) -> Result<(), String> {
+    let needed = connections_max as u64 + FILES_OWN;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|files| files >= needed) {
+        return Ok(());
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).map_err(|error| {
+        let allowed = current.unwrap_or(needed);
+        format!(
+            "[venue] connections_max = {connections_max} needs {needed} open files, the system allows {allowed} \
+             ({error}); lower connections_max or raise the limit (`ulimit -n`)"
+        )
+    })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the last life's connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(TcpListener::from_std(socket.into()))
+}

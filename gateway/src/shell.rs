@@ -1,0 +1,699 @@
+//! `ballast client`: order entry for a person. One line in, one sentence out; a script may be the person. Keeps nothing
+//! between runs: open orders and positions are rebuilt from what the venue replays.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+use engine::command::NewOrder;
+use engine::event::{
+    Confirmed, MassCancelAck, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
+};
+use engine::message::{Message, NULL_I64};
+use engine::reject::Reject;
+use engine::units::Side;
+use zerocopy::little_endian::U16;
+
+use crate::client::orders::{self, Tif};
+use crate::client::portfolio::Portfolio;
+use crate::client::{Body, Client, ClientError, ConnectOptions, Event};
+use crate::client_config::{ClientConfig, ClientInstrument};
+use crate::decimal;
+
+/// How long the prompt leaves a typed line or an event unseen.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How long an answer, or the next message of a replay, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the rest of an answer is waited for: fills and the end of the event follow the first message at once.
+const SETTLE: Duration = Duration::from_millis(200);
+const WAIT_SECONDS_MAX: i64 = 86_400;
+/// Lines that are read ahead of the one being executed.
+const LINES_AHEAD: usize = 16;
+
+const HELP: &str = "\
+buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests; HOW: ioc, fok, post (refused if it would take), slide
+buy SYMBOL LOTS market          takes what there is; the rest is canceled
+sell SYMBOL LOTS PRICE [HOW] | market
+modify cID LOTS PRICE           the new total, what is filled included, and the new price
+cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
+orders, positions, instruments
+mark SYMBOL PRICE               the mark price, from an oracle session
+wait SECONDS                    show what happens meanwhile
+help, quit";
+
+/// Connects as `name` and executes lines from stdin until `quit` or their end. The error is a connection lost for good.
+pub fn run(config: ClientConfig, name: &str) -> Result<(), String> {
+    let (sender, lines) = sync_channel(LINES_AHEAD);
+    // Reading stdin cannot be given a timeout, so a thread of its own waits there; it ends with the process.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let prompts = std::io::stdin().is_terminal();
+    let options = ConnectOptions { auto_reconnect: true, ..ConnectOptions::default() };
+    Shell::open(config, options, name, std::io::stdout(), prompts)?.execute_all(&lines)
+}
+
+struct Shell<W> {
+    client: Client,
+    config: ClientConfig,
+    portfolio: Portfolio,
+    out: W,
+    prompts: bool,
+}
+
+enum Flow {
+    Next,
+    Quit,
+}
+
+/// Why a line was not executed: the person can mend it, or nobody can.
+enum Fault {
+    Line(String),
+    Lost(String),
+}
+
+impl From<ClientError> for Fault {
+    fn from(error: ClientError) -> Fault {
+        Fault::Lost(error.to_string())
+    }
+}
+
+impl<W: Write> Shell<W> {
+    fn open(
+        config: ClientConfig,
+        options: ConnectOptions,
+        name: &str,
+        out: W,
+        prompts: bool,
+    ) -> Result<Shell<W>, String> {
+        let client = Client::connect_with(&config, options).map_err(|error| error.to_string())?;
+        let mut shell = Shell { client, config, portfolio: Portfolio::default(), out, prompts };
+        let replayed = shell.catch_up().map_err(|error| error.to_string())?;
+        let (config, portfolio) = (&shell.config, &shell.portfolio);
+        let hello = format!(
+            "connected to {} as {name} (session {}, account {}, {}); {replayed} messages replayed, {} open orders, {} positions",
+            config.address,
+            config.session,
+            config.account,
+            config.role,
+            portfolio.orders.len(),
+            portfolio.positions.len(),
+        );
+        shell.say(&hello)?;
+        let oldest = shell.client.logon_ack().oldest_server_seq.get();
+        if oldest > 1 {
+            shell.say(&format!(
+                "the venue repeats messages from number {oldest} on: orders and positions from before are not listed"
+            ))?;
+        }
+        Ok(shell)
+    }
+
+    /// Hears in silence what happened before this run.
+    fn catch_up(&mut self) -> Result<u64, ClientError> {
+        let mut replayed = 0;
+        while self.client.position().next_server_seq < self.client.live_from() {
+            let Some(event) = self.client.next_event(PATIENCE)? else { break };
+            replayed += u64::from(event.server_seq != 0);
+            self.portfolio.hear(&event);
+        }
+        Ok(replayed)
+    }
+
+    fn execute_all(&mut self, lines: &Receiver<String>) -> Result<(), String> {
+        while let Some(line) = self.next_line(lines)? {
+            match self.execute(&line) {
+                Ok(Flow::Next) => {}
+                Ok(Flow::Quit) => break,
+                Err(Fault::Line(why)) => self.say(&why)?,
+                Err(Fault::Lost(why)) => return Err(why),
+            }
+        }
+        // Everything was answered or shown as unanswered; a goodbye that fails takes nothing with it.
+        let _ = self.client.logout();
+        Ok(())
+    }
+
+    /// The next line, with what happens until it comes; `None` at the end of the input.
+    fn next_line(&mut self, lines: &Receiver<String>) -> Result<Option<String>, String> {
+        self.prompt()?;
+        loop {
+            match lines.try_recv() {
+                Ok(line) => return Ok(Some(line)),
+                Err(TryRecvError::Disconnected) => return Ok(None),
+                Err(TryRecvError::Empty) => {}
+            }
+            if let Some(event) = self.client.next_event(GLANCE).map_err(|error| error.to_string())? {
+                if self.prompts {
+                    // Over the prompt, which is written again beneath.
+                    write!(self.out, "\r").map_err(|error| error.to_string())?;
+                }
+                self.show(&event)?;
+                self.prompt()?;
+            }
+        }
+    }
+
+    fn prompt(&mut self) -> Result<(), String> {
+        if !self.prompts {
+            return Ok(());
+        }
+        write!(self.out, "> ").and_then(|()| self.out.flush()).map_err(|error| error.to_string())
+    }
+
+    fn execute(&mut self, line: &str) -> Result<Flow, Fault> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [] => {}
+            ["buy", symbol, lots, price, how @ ..] => self.order(Side::Buy, symbol, lots, price, how)?,
+            ["sell", symbol, lots, price, how @ ..] => self.order(Side::Sell, symbol, lots, price, how)?,
+            ["modify", id, lots, price] => self.modify(id, lots, price)?,
+            ["cancel", "all"] => {
+                let own = self.client.position().next_client_seq;
+                self.ask(orders::cancel_all(self.config.account, own))?;
+            }
+            ["cancel", id] => self.cancel(id)?,
+            ["mark", symbol, price] => self.mark(symbol, price)?,
+            ["orders"] => self.list_orders()?,
+            ["positions"] => self.list_positions()?,
+            ["instruments"] => self.list_instruments()?,
+            ["wait", seconds] => self.wait(seconds)?,
+            ["help"] => self.say(HELP)?,
+            ["quit"] => return Ok(Flow::Quit),
+            [first, ..] => return Err(Fault::Line(usage(first))),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn order(
+        &mut self,
+        side: Side,
+        symbol: &str,
+        lots: &str,
+        price: &str,
+        how: &[&str],
+    ) -> Result<(), Fault> {
+        let instrument = find(&self.config, symbol)?.id;
+        let (account, lots) = (self.config.account, count_of_lots(lots)?);
+        // The command's own number is unique for ever, so it is the order's id as well.
+        let id = self.client.position().next_client_seq;
+        if price == "market" && how.is_empty() {
+            return self.ask(orders::market(account, instrument, side, lots, id));
+        }
+        let (tif, flags) = match how {
+            [] => (Tif::Gtc, 0),
+            ["ioc"] => (Tif::Ioc, 0),
+            ["fok"] => (Tif::Fok, 0),
+            ["post"] => (Tif::Gtc, orders::POST_ONLY),
+            ["slide"] => (Tif::Gtc, orders::POST_ONLY_SLIDE),
+            _ => return Err(Fault::Line(usage("buy"))),
+        };
+        let price9 = parse_price(price)?;
+        let order = orders::limit(account, instrument, side, price9, lots, tif, id);
+        self.ask(NewOrder { flags: U16::new(flags), ..order })
+    }
+
+    fn modify(&mut self, id: &str, lots: &str, price: &str) -> Result<(), Fault> {
+        let order = id.strip_prefix('c').and_then(|digits| digits.parse().ok());
+        let order = order.ok_or_else(|| Fault::Line(format!("'{id}' is no order of yours, such as c7")))?;
+        let (total, price9) = (count_of_lots(lots)?, parse_price(price)?);
+        let (account, own) = (self.config.account, self.client.position().next_client_seq);
+        self.ask(orders::modify(account, order, own, Some(price9), Some(total)))
+    }
+
+    fn cancel(&mut self, id: &str) -> Result<(), Fault> {
+        let (digits, mine) = id.strip_prefix('c').map_or((id, false), |digits| (digits, true));
+        let order = digits.parse::<u64>().ok().filter(|order| *order != 0).ok_or_else(|| {
+            Fault::Line(format!(
+                "'{id}' is no order: give the venue's id as 16777216, or yours as c7; `orders` lists both"
+            ))
+        })?;
+        let (account, own) = (self.config.account, self.client.position().next_client_seq);
+        self.ask(match mine {
+            true => orders::cancel_by_cl_ord_id(account, order, own),
+            false => orders::cancel_by_order_id(account, order, own),
+        })
+    }
+
+    fn mark(&mut self, symbol: &str, price: &str) -> Result<(), Fault> {
+        let instrument = find(&self.config, symbol)?.id;
+        let price9 = parse_price(price)?;
+        self.ask(orders::mark(instrument, price9))
+    }
+
+    /// Sends, and shows what happens until the answer is whole.
+    fn ask<M: Message>(&mut self, command: M) -> Result<(), Fault> {
+        let seq = self.client.send(command)?;
+        let mut deadline = Instant::now() + PATIENCE;
+        let mut answered = false;
+        loop {
+            match self.client.next_event(GLANCE)? {
+                Some(event) => {
+                    self.show(&event)?;
+                    answered |= answers(&event.body, seq);
+                    if answered && event.end_of_event {
+                        return Ok(());
+                    }
+                    if answered {
+                        deadline = Instant::now() + SETTLE;
+                    } else if matches!(event.body, Body::Resumed(_)) {
+                        deadline = Instant::now() + PATIENCE;
+                    }
+                }
+                None if Instant::now() < deadline => {}
+                None if answered => return Ok(()),
+                None => {
+                    let seconds = PATIENCE.as_secs();
+                    let why = format!(
+                        "no answer to command {seq} for {seconds} seconds; it is shown when it comes"
+                    );
+                    return Err(Fault::Line(why));
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, seconds: &str) -> Result<(), Fault> {
+        let ms = decimal::parse(seconds, 3)
+            .ok()
+            .filter(|ms| (0..=WAIT_SECONDS_MAX * 1000).contains(ms))
+            .ok_or_else(|| {
+                Fault::Line(format!("'{seconds}' is not a number of seconds up to a day, such as 1.5"))
+            })?;
+        let deadline = Instant::now() + Duration::from_millis(ms.unsigned_abs());
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(event) = self.client.next_event(left)? {
+                self.show(&event)?;
+            } else if left.is_zero() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn list_orders(&mut self) -> Result<(), String> {
+        let mut lines = Vec::new();
+        for (id, order) in &self.portfolio.orders {
+            let of = amount(&self.config, order.instrument, order.leaves);
+            let (mine, side) = (order.cl_ord_id, side_name(order.side));
+            lines.push(format!("c{mine}: {side} {of} at {}, order {id}", price(order.price9)));
+        }
+        self.list(&lines, "no open orders")
+    }
+
+    fn list_positions(&mut self) -> Result<(), String> {
+        let positions = self.portfolio.positions.iter();
+        let lines: Vec<String> =
+            positions.map(|(instrument, lots)| amount(&self.config, *instrument, *lots)).collect();
+        self.list(&lines, "no positions")
+    }
+
+    fn list_instruments(&mut self) -> Result<(), String> {
+        let instruments = self.config.instruments.iter();
+        let lines: Vec<String> = instruments
+            .map(|one| format!("{}: 1 lot is {}, prices in steps of {}", one.symbol, one.lot, one.tick))
+            .collect();
+        self.list(&lines, "the client's file names no instruments")
+    }
+
+    fn list(&mut self, lines: &[String], empty: &str) -> Result<(), String> {
+        if lines.is_empty() { self.say(empty) } else { self.say(&lines.join("\n")) }
+    }
+
+    fn show(&mut self, event: &Event) -> Result<(), String> {
+        self.portfolio.hear(event);
+        let sentence = sentence(&self.config, &event.body);
+        self.say(&sentence)
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), String> {
+        writeln!(self.out, "{text}")
+            .and_then(|()| self.out.flush())
+            .map_err(|error| format!("output cannot be written: {error}"))
+    }
+}
+
+impl From<String> for Fault {
+    fn from(why: String) -> Fault {
+        Fault::Lost(why)
+    }
+}
+
+fn parse_price(text: &str) -> Result<i64, Fault> {
+    decimal::parse(text, 9).map_err(|why| Fault::Line(format!("price: {why}")))
+}
+
+fn count_of_lots(text: &str) -> Result<i64, Fault> {
+    text.parse::<i64>().ok().filter(|lots| *lots > 0).ok_or_else(|| {
+        Fault::Line(format!("'{text}' is not a count of lots, such as 1; `instruments` shows what a lot is"))
+    })
+}
+
+fn usage(command: &str) -> String {
+    let known = |line: &&str| line.split([' ', ',']).next() == Some(command);
+    match HELP.lines().find(known) {
+        Some(line) => format!("use it as: {line}"),
+        None => format!("'{command}' is no command; `help` lists them"),
+    }
+}
+
+fn find<'a>(config: &'a ClientConfig, symbol: &str) -> Result<&'a ClientInstrument, Fault> {
+    let symbols = || config.instruments.iter().map(|one| one.symbol.as_str()).collect::<Vec<_>>().join(", ");
+    config
+        .instruments
+        .iter()
+        .find(|one| one.symbol.eq_ignore_ascii_case(symbol))
+        .ok_or_else(|| Fault::Line(format!("'{symbol}' is no instrument; there are: {}", symbols())))
+}
+
+fn answers(body: &Body, seq: u64) -> bool {
+    match body {
+        Body::NotApplied(hole) => {
+            let from = hole.from_seq.get();
+            (from..from.saturating_add(hole.count.get().into())).contains(&seq)
+        }
+        body => body.ref_seq() == seq,
+    }
+}
+
+/// One event as a person reads it.
+fn sentence(config: &ClientConfig, body: &Body) -> String {
+    match body {
+        Body::Accepted(accepted) => accepted_sentence(config, accepted),
+        Body::Executed(fill) => fill_sentence(config, fill),
+        Body::Canceled(canceled) => canceled_sentence(config, canceled),
+        Body::Rejected(rejected) => rejected_sentence(rejected),
+        Body::Modified(modified) => modified_sentence(config, modified),
+        Body::MassCanceled(ack) => mass_cancel_sentence(ack),
+        Body::Confirmed(confirmed) => confirmed_sentence(confirmed),
+        Body::SessionReject(reject) => {
+            format!("command {} refused: {}", reject.ref_seq, reject_text(reject.code.get()))
+        }
+        Body::NotApplied(hole) => {
+            let (from, count) = (hole.from_seq.get(), u64::from(hole.count.get()));
+            let last = from.saturating_add(count).saturating_sub(1);
+            format!("commands {from} to {last} never arrived and have no effect")
+        }
+        Body::Resumed(resumed) => format!(
+            "reconnected, {} messages replayed, {} commands sent again",
+            resumed.replayed, resumed.resent
+        ),
+        Body::Unknown { template_id } => {
+            format!("the venue said something of the unknown kind {template_id}")
+        }
+    }
+}
+
+fn accepted_sentence(config: &ClientConfig, accepted: &OrderAccepted) -> String {
+    let of = amount(config, accepted.instrument_id.get(), accepted.qty.get());
+    format!(
+        "c{} accepted: {} {of} at {}, order {}",
+        accepted.cl_ord_id,
+        side_name(accepted.side),
+        if accepted.price.get() == NULL_I64 { "the market".into() } else { price(accepted.price.get()) },
+        accepted.order_id
+    )
+}
+
+/// A modify on request carries the request's id first, and the order's behind it.
+fn modified_sentence(config: &ClientConfig, modified: &OrderModified) -> String {
+    let instrument = modified.instrument_id.get();
+    format!(
+        "c{} modified: {} at {}, {} left, {}, order {}",
+        modified.orig_cl_ord_id,
+        amount(config, instrument, modified.qty.get()),
+        price(modified.price.get()),
+        count(modified.leaves_qty.get()),
+        if modified.priority_kept == 1 { "priority kept" } else { "priority lost" },
+        modified.order_id
+    )
+}
+
+fn mass_cancel_sentence(ack: &MassCancelAck) -> String {
+    match ack.code.get() {
+        0 => format!("c{}: {} orders canceled", ack.cl_ord_id, ack.canceled),
+        code => format!("c{} refused: {}", ack.cl_ord_id, reject_text(code)),
+    }
+}
+
+fn fill_sentence(config: &ClientConfig, fill: &OrderExecuted) -> String {
+    let instrument = fill.instrument_id.get();
+    format!(
+        "c{} filled: {} {} at {}, {} left, fee {}, position {}",
+        fill.cl_ord_id,
+        if fill.side == Side::Buy as u8 { "bought" } else { "sold" },
+        amount(config, instrument, fill.last_qty.get()),
+        price(fill.last_px.get()),
+        count(fill.leaves_qty.get()),
+        decimal::show(fill.fee.get().into(), 6),
+        amount(config, instrument, fill.position.get()),
+    )
+}
+
+/// A cancel on request carries the request's id first, and the order's behind it.
+fn canceled_sentence(config: &ClientConfig, canceled: &OrderCanceled) -> String {
+    let order = match canceled.orig_cl_ord_id.get() {
+        0 => canceled.cl_ord_id.get(),
+        order => order,
+    };
+    let of = amount(config, canceled.instrument_id.get(), canceled.canceled_qty.get());
+    let why = match canceled.reason {
+        1 => "on request".to_string(),
+        2 => "by a mass cancel".to_string(),
+        3 => "it would have traded with its own side".to_string(),
+        8 => "immediate or cancel".to_string(),
+        9 => "fill or kill".to_string(),
+        reason => format!("reason {reason}"),
+    };
+    format!("c{order} canceled: {of}, {why}, order {}", canceled.order_id)
+}
+
+fn rejected_sentence(rejected: &OrderRejected) -> String {
+    let detail = rejected.detail.get();
+    let more = match Reject::from_code(rejected.code.get()) {
+        Some(Reject::InsufficientMargin) => format!(", {} short", decimal::show(detail.into(), 6)),
+        Some(Reject::QtyTooLarge | Reject::PositionLimit | Reject::OpenOrderLimit) => {
+            format!(", at most {detail}")
+        }
+        Some(Reject::MaxOrderValue) => format!(", at most {}", decimal::show(detail.into(), 6)),
+        Some(Reject::PriceAboveBand | Reject::PriceBelowBand) => format!(", the bound is {}", price(detail)),
+        Some(Reject::FokNotFillable) => format!(", {} could be filled", count(detail)),
+        Some(Reject::DuplicateClOrdId) => format!(", by order {}", rejected.order_id),
+        _ => String::new(),
+    };
+    format!("c{} refused: {}{more}", rejected.cl_ord_id, reject_text(rejected.code.get()))
+}
+
+fn confirmed_sentence(confirmed: &Confirmed) -> String {
+    match confirmed.code.get() {
+        0 => format!("command {} done", confirmed.ref_seq),
+        code => format!("command {} refused: {}", confirmed.ref_seq, reject_text(code)),
+    }
+}
+
+fn reject_text(code: u16) -> String {
+    Reject::from_code(code).map_or_else(|| format!("code {code}"), |reject| reject.text().to_string())
+}
+
+fn side_name(side: u8) -> &'static str {
+    if side == Side::Buy as u8 { "buy" } else { "sell" }
+}
+
+fn price(price9: i64) -> String {
+    decimal::show(price9.into(), 9)
+}
+
+fn count(lots: i64) -> String {
+    if lots.unsigned_abs() == 1 { format!("{lots} lot") } else { format!("{lots} lots") }
+}
+
+/// Lots, what they are in the instrument's units, and the symbol.
+fn amount(config: &ClientConfig, instrument: u32, lots: i64) -> String {
+    let Some(known) = config.instruments.iter().find(|one| one.id == instrument) else {
+        return format!("{} of instrument {instrument}", count(lots));
+    };
+    match decimal::parse(&known.lot, 9) {
+        Ok(lot9) => {
+            let size = decimal::show(i128::from(lots) * i128::from(lot9), 9);
+            format!("{} ({size}) of {}", count(lots), known.symbol)
+        }
+        Err(_) => format!("{} of {}", count(lots), known.symbol),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::command::{CancelOrder, MarkPrice};
+    use engine::event::{OrderAccepted, OrderCanceled, OrderExecuted, OrderRejected};
+    use engine::message::Message;
+    use zerocopy::FromZeros;
+    use zerocopy::little_endian::{I64, U32, U64};
+
+    use super::*;
+    use crate::client::peer::{Connection, Numbers, Venue};
+    use crate::frame::{END_OF_EVENT, RETRANSMIT};
+    use crate::message::Logout;
+
+    fn options() -> ConnectOptions {
+        ConnectOptions {
+            auto_reconnect: true,
+            timeout: Duration::from_secs(2),
+            reconnect_attempts: 2,
+            backoff: Duration::from_millis(1),
+            backoff_max: Duration::from_millis(2),
+            ..ConnectOptions::default()
+        }
+    }
+
+    /// Runs `script` against `venue`: how it ended, and what was printed behind the greeting.
+    fn shown(venue: &Venue, script: &str) -> (Result<(), String>, String) {
+        let (sender, lines) = sync_channel(64);
+        script.lines().for_each(|line| sender.send(line.into()).expect("room for the script"));
+        drop(sender);
+        let mut shell =
+            Shell::open(venue.config.clone(), options(), "alice", Vec::new(), false).expect("established");
+        let ended = shell.execute_all(&lines);
+        let text = String::from_utf8(shell.out).expect("text");
+        let (greeting, rest) = text.split_once('\n').expect("a greeting");
+        assert!(greeting.contains("as alice (session 7, account 40, trade)"), "{greeting}");
+        (ended, rest.to_string())
+    }
+
+    fn accepted(id: u64, side: Side, lots: i64, price9: i64) -> OrderAccepted {
+        let mut accepted = OrderAccepted::new_zeroed();
+        (accepted.cl_ord_id, accepted.ref_seq, accepted.order_id) =
+            (U64::new(id), U64::new(id), U64::new(500 + id));
+        (accepted.qty, accepted.leaves_qty, accepted.price) =
+            (I64::new(lots), I64::new(lots), I64::new(price9));
+        (accepted.side, accepted.instrument_id) = (side as u8, U32::new(1));
+        accepted
+    }
+
+    fn filled(id: u64, leaves: i64, position: i64) -> OrderExecuted {
+        let mut fill = OrderExecuted::new_zeroed();
+        (fill.cl_ord_id, fill.ref_seq, fill.order_id) = (U64::new(id), U64::new(id), U64::new(500 + id));
+        (fill.last_qty, fill.leaves_qty, fill.position) = (I64::new(1), I64::new(leaves), I64::new(position));
+        (fill.last_px, fill.fee) = (I64::new(50_000_000_000_000), I64::new(25_000));
+        (fill.side, fill.instrument_id) = (Side::Buy as u8, U32::new(1));
+        fill
+    }
+
+    #[test]
+    fn lines_are_executed_in_order_and_each_waits_for_its_answer() {
+        let venue = Venue::run(|listener| {
+            let (mut connection, _) = Connection::establish(&listener, Numbers::default());
+            let first: NewOrder = connection.hear().expect("buy").block();
+            assert_eq!((first.qty.get(), first.price.get(), first.tif), (2, 50_000_000_000_000, 2));
+            connection.say(0, 1, accepted(1, Side::Buy, 2, first.price.get()));
+            connection.say(END_OF_EVENT, 2, filled(1, 1, 1));
+            let cancel: CancelOrder = connection.hear().expect("cancel").block();
+            assert_eq!((cancel.orig_cl_ord_id.get(), cancel.order_id.get()), (1, 0));
+            let mut canceled = OrderCanceled::new_zeroed();
+            (canceled.cl_ord_id, canceled.orig_cl_ord_id, canceled.ref_seq, canceled.order_id) =
+                (U64::new(2), U64::new(1), U64::new(2), U64::new(501));
+            (canceled.canceled_qty, canceled.instrument_id, canceled.reason) = (I64::new(1), U32::new(1), 1);
+            connection.say(END_OF_EVENT, 3, canceled);
+            let third: NewOrder = connection.hear().expect("sell").block();
+            assert_eq!((third.side, third.tif), (Side::Sell as u8, 3));
+            let mut rejected = OrderRejected::new_zeroed();
+            (rejected.cl_ord_id, rejected.ref_seq) = (U64::new(3), U64::new(3));
+            (rejected.code, rejected.detail) =
+                (U16::new(Reject::InsufficientMargin.code()), I64::new(12_500_000));
+            connection.say(END_OF_EVENT, 4, rejected);
+            let mark: MarkPrice = connection.hear().expect("mark").block();
+            assert_eq!(mark.price.get(), 1_500_000_000);
+            let mut confirmed = Confirmed::new_zeroed();
+            (confirmed.ref_seq, confirmed.code) = (U64::new(4), U16::new(Reject::Permission.code()));
+            connection.say(END_OF_EVENT, 5, confirmed);
+            assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
+        });
+        let (ended, text) = shown(
+            &venue,
+            "buy btc-perp 2 50000\norders\npositions\ncancel c1\norders\nsell BTC-PERP 1 40000 ioc\nmark BTC-PERP 1.5\nquit\nbuy",
+        );
+        assert_eq!(ended, Ok(()));
+        assert_eq!(
+            text,
+            "\
+c1 accepted: buy 2 lots (0.002) of BTC-PERP at 50000, order 501
+c1 filled: bought 1 lot (0.001) of BTC-PERP at 50000, 1 lot left, fee 0.025, position 1 lot (0.001) of BTC-PERP
+c1: buy 1 lot (0.001) of BTC-PERP at 50000, order 501
+1 lot (0.001) of BTC-PERP
+c1 canceled: 1 lot (0.001) of BTC-PERP, on request, order 501
+no open orders
+c3 refused: margin is insufficient, 12.5 short
+command 4 refused: the session's role does not allow this
+"
+        );
+        venue.done();
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_answered_with_what_can() {
+        let venue = Venue::run(|listener| {
+            let (mut connection, _) = Connection::establish(&listener, Numbers::default());
+            assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
+        });
+        let (ended, text) = shown(
+            &venue,
+            "frobnicate\nbuy BTC-PERP\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\ninstruments\n\n",
+        );
+        assert_eq!(ended, Ok(()));
+        assert_eq!(
+            text,
+            "\
+'frobnicate' is no command; `help` lists them
+use it as: buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests; HOW: ioc, fok, post (refused if it would take), slide
+'X' is no instrument; there are: BTC-PERP
+'1.5' is not a count of lots, such as 1; `instruments` shows what a lot is
+price: 'cheap' is not a decimal number with at most 9 places: it has a character that is no digit
+'me' is no order: give the venue's id as 16777216, or yours as c7; `orders` lists both
+'long' is not a number of seconds up to a day, such as 1.5
+BTC-PERP: 1 lot is 0.001, prices in steps of 0.5
+"
+        );
+        venue.done();
+    }
+
+    #[test]
+    fn a_replay_rebuilds_and_a_break_is_told() {
+        let venue = Venue::run(|listener| {
+            let told = Numbers { next_client_seq: 2, next_server_seq: 3, ..Numbers::default() };
+            let (mut connection, _) = Connection::establish(&listener, told);
+            connection.say(RETRANSMIT, 1, accepted(1, Side::Buy, 3, 50_000_000_000_000));
+            connection.say(RETRANSMIT | END_OF_EVENT, 2, filled(1, 2, 1));
+            assert_eq!(connection.hear().expect("sell").seq, 2);
+            drop(connection);
+            let later = Numbers { next_server_seq: 4, next_client_seq: 3, ..told };
+            let (mut connection, _) = Connection::establish(&listener, later);
+            connection.say(RETRANSMIT | END_OF_EVENT, 3, accepted(2, Side::Sell, 1, 60_000_000_000_000));
+            assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
+        });
+        let (ended, text) = shown(&venue, "orders\nsell BTC-PERP 1 60000");
+        assert_eq!(ended, Ok(()));
+        assert_eq!(
+            text,
+            "\
+c1: buy 2 lots (0.002) of BTC-PERP at 50000, order 501
+reconnected, 1 messages replayed, 0 commands sent again
+c2 accepted: sell 1 lot (0.001) of BTC-PERP at 60000, order 502
+"
+        );
+        venue.done();
+    }
+
+    #[test]
+    fn a_connection_lost_for_good_is_an_error() {
+        let venue = Venue::run(|listener| {
+            let (mut connection, _) = Connection::establish(&listener, Numbers::default());
+            connection.hear();
+        });
+        let (ended, _) = shown(&venue, "buy BTC-PERP 1 1\nquit");
+        assert!(ended.as_ref().is_err_and(|why| why.contains("is the venue running")), "{ended:?}");
+        venue.done();
+    }
+}

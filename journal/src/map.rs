@@ -1,0 +1,119 @@
+//! The only file with `unsafe`: shared mappings, and the few system calls that the standard library does
+//! not wrap (open-file-description lock, fallocate, fadvise, fstatfs). Knows addresses and
+//! descriptors, nothing of frames or watermarks.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicU64;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+/// A file of 8-byte words shared between processes.
+pub(crate) struct SharedWords {
+    raw: MmapRaw,
+    writable: bool,
+}
+
+impl SharedWords {
+    pub fn map(file: &File, bytes: usize, writable: bool) -> io::Result<SharedWords> {
+        let mut options = MmapOptions::new();
+        options.len(bytes);
+        let raw = if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
+        Ok(SharedWords { raw, writable })
+    }
+
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Word number `index`. Callers store only through writable maps: `Watermarks` asserts it.
+    pub fn word(&self, index: usize) -> &AtomicU64 {
+        assert!((index + 1) * 8 <= self.raw.len(), "word {index} lies inside the map");
+        let word = self.raw.as_ptr().cast::<u64>().wrapping_add(index).cast_mut();
+        // SAFETY: the map is page-aligned and lives as long as `self`, the word lies inside it (asserted), and
+        // every process touches these words only as whole atomics.
+        unsafe { AtomicU64::from_ptr(word) }
+    }
+}
+
+/// A segment mapped for reading.
+pub(crate) struct SegmentMap {
+    raw: MmapRaw,
+}
+
+impl SegmentMap {
+    pub fn map(file: &File, bytes: usize) -> io::Result<SegmentMap> {
+        Ok(SegmentMap { raw: MmapOptions::new().len(bytes).map_raw_read_only(file)? })
+    }
+
+    /// The first `end` bytes. `end` must come from a watermark that was loaded with acquire: below it the
+    /// writer stores nothing any more.
+    pub fn published(&self, end: usize) -> &[u8] {
+        assert!(end <= self.raw.len(), "the published end lies inside the segment");
+        // SAFETY: the range lies inside a live map (asserted) of a file that is never shortened, and bytes
+        // below a published watermark are not written again while this slice is used.
+        unsafe { std::slice::from_raw_parts(self.raw.as_ptr(), end) }
+    }
+}
+
+/// Takes the exclusive lock of `file`'s open file description; false when another description holds it.
+pub(crate) fn lock_exclusive(file: &File) -> io::Result<bool> {
+    let Err(error) = set_lock(file, libc::F_WRLCK) else {
+        return Ok(true);
+    };
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EACCES) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// Gives the lock back at once, even while a child between fork and exec still shares the description.
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    set_lock(file, libc::F_UNLCK)
+}
+
+fn set_lock(file: &File, kind: libc::c_int) -> io::Result<()> {
+    // SAFETY: `flock` is plain data, for which all zeros is a valid value.
+    let mut whole_file: libc::flock = unsafe { std::mem::zeroed() };
+    whole_file.l_type = kind as libc::c_short;
+    whole_file.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: the descriptor is open for the duration of the call and the pointer is to a live `flock`.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole_file) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Reserves the blocks of `file`, so that a full disk shows here. A file system that cannot is no error:
+/// the zero-fill that follows reserves them as well.
+pub(crate) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    let result = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, bytes as libc::off_t) };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EOPNOTSUPP) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Drops the clean cached pages of `file`. Advice only: the result tells nothing that a caller could use.
+pub(crate) fn drop_cache(file: &File) {
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+}
+
+/// Whether `file` lies on a network file system, where neither the lock nor a sync means what we need.
+pub(crate) fn is_on_network(file: &File) -> io::Result<bool> {
+    const NETWORK_MAGICS: [u32; 4] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42];
+    // SAFETY: `statfs` is plain data, for which all zeros is a valid value.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open for the duration of the call and the pointer is to a live `statfs`.
+    if unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut found) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(NETWORK_MAGICS.contains(&(found.f_type as u32)))
+}

@@ -1,0 +1,272 @@
+//! Follows a journal from outside: maps segments read-only, never looks beyond a published watermark, and
+//! verifies all that it hands out. Takes no lock and can delay nobody. Waiting is the caller's business.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::directory;
+use crate::error::{OpenError, ReadError};
+use crate::group::TRAILER_FRAME_BYTES;
+use crate::identity::{self, Identity};
+use crate::map::SegmentMap;
+use crate::record::Record;
+use crate::scan::{Fault, GroupFound, record_at, verify_group};
+use crate::segment::{Layout, PAGE_BYTES, Position, SEGMENT_FIRST, check_belongs, find_header};
+use crate::tail::Tail;
+use crate::watermark::Watermarks;
+
+/// How far a reader may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// To D: what is handed out is never taken back.
+    Durable,
+    /// To W: a power cut, or a failed sync, may take back what is beyond D.
+    Written,
+}
+
+/// One follower, from the first record on.
+pub struct Reader {
+    directory: PathBuf,
+    identity: Identity,
+    watermarks: Watermarks,
+    layout: Layout,
+    map: SegmentMap,
+    /// Where the next group starts, and the state before it.
+    next_group: usize,
+    tail: Tail,
+    /// Frames of a verified group that are still to be handed out.
+    frame: usize,
+    frames_end: usize,
+    /// Where the `Group` frame of the last verified group of this segment stands, and what it was.
+    trailer: Option<(usize, [u8; TRAILER_FRAME_BYTES])>,
+    /// The last group of this segment was its seal.
+    sealed: bool,
+    epoch: u64,
+    position_seq: u64,
+}
+
+impl Reader {
+    pub fn open(directory: &Path) -> Result<Reader, ReadError> {
+        let identity = identity::load(directory)?;
+        let watermarks = Watermarks::open(directory).map_err(|error| {
+            OpenError::io("map the watermarks", &directory.join(directory::CONTROL), error)
+        })?;
+        let (map, layout) = map_segment(directory, &identity, SEGMENT_FIRST)
+            .map_err(|error| lost_or_yet_to_come(error, directory, watermarks.epoch()))?;
+        Ok(Reader {
+            directory: directory.to_owned(),
+            tail: Tail::genesis(identity.chain_genesis()),
+            identity,
+            epoch: watermarks.epoch(),
+            watermarks,
+            map,
+            next_group: layout.data_start as usize,
+            layout,
+            frame: 0,
+            frames_end: 0,
+            trailer: None,
+            sealed: false,
+            position_seq: 0,
+        })
+    }
+
+    /// Hands out up to `records_max` records that lie within `limit` and returns how many. If `visit` refuses
+    /// one, it stays where it is and comes again.
+    pub fn poll(
+        &mut self,
+        limit: Limit,
+        records_max: usize,
+        visit: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Result<usize, ReadError> {
+        self.check_restart()?;
+        let mut count = 0;
+        while count < records_max {
+            if self.frame < self.frames_end {
+                match self.hand_out(visit)? {
+                    Some(handed_out) => count += handed_out,
+                    None => break,
+                }
+            } else if !self.next_group(limit)? {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Hands out the next frame of the group and returns how many records it was; none when it is gone.
+    fn hand_out(
+        &mut self,
+        visit: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Result<Option<usize>, ReadError> {
+        let bytes = self.map.published(self.frames_end);
+        let (record, next) = match record_at(bytes, &self.layout, self.frame) {
+            Ok(found) => found,
+            Err(fault) => {
+                let group_end = self.layout.position(self.next_group as u64);
+                return self.not_verified(fault, group_end, self.frame).map(|_| None);
+            }
+        };
+        let handed_out = usize::from(record.is_some());
+        if let Some(record) = record {
+            visit(&record).map_err(|reason| ReadError::Visit { seq: record.seq, reason })?;
+            self.position_seq = record.seq;
+        }
+        self.frame = next;
+        Ok(Some(handed_out))
+    }
+
+    /// Verifies the next group within the limit; false when there is none yet.
+    fn next_group(&mut self, limit: Limit) -> Result<bool, ReadError> {
+        let end = match limit {
+            Limit::Durable => self.watermarks.durable_position(),
+            Limit::Written => self.watermarks.written_position(),
+        };
+        let here = self.layout.position(self.next_group as u64);
+        if end <= here {
+            return self.nothing_more(limit, end, here);
+        }
+        if self.sealed {
+            // Only now: until the writer is in the next segment, a recovery may still make it anew.
+            let moved_on = end.segment() > self.layout.segment;
+            if moved_on {
+                self.enter_next_segment()?;
+            }
+            return Ok(moved_on);
+        }
+        let same_segment = end.segment() == self.layout.segment;
+        if same_segment && end.offset() > self.layout.data_end {
+            let path = self.directory.join(directory::CONTROL);
+            return Err(ReadError::WatermarkDamaged { path, position: end });
+        }
+        let published_end = if same_segment { end.offset() } else { self.layout.data_end };
+        let bytes = self.map.published(published_end as usize);
+        match verify_group(bytes, &self.layout, self.next_group, &self.tail) {
+            Ok(group) => self.enter(&group),
+            Err(fault) => self.not_verified(fault, end, self.next_group),
+        }
+    }
+
+    /// W below a reader that follows W means that a writer gave records up. D never goes back.
+    fn nothing_more(&self, limit: Limit, end: Position, here: Position) -> Result<bool, ReadError> {
+        if limit == Limit::Written && end < here && end != Position::default() && self.trailer.is_some() {
+            return Err(ReadError::Rewound { position_seq: self.position_seq });
+        }
+        Ok(false)
+    }
+
+    fn enter(&mut self, group: &GroupFound) -> Result<bool, ReadError> {
+        let mut trailer = [0; TRAILER_FRAME_BYTES];
+        let trailer_end = group.trailer_offset + TRAILER_FRAME_BYTES;
+        trailer.copy_from_slice(&self.map.published(trailer_end)[group.trailer_offset..]);
+        self.trailer = Some((group.trailer_offset, trailer));
+        (self.frame, self.frames_end) = (self.next_group, group.trailer_offset);
+        self.next_group = group.end;
+        self.tail = group.tail;
+        self.sealed = group.sealed;
+        Ok(true)
+    }
+
+    fn enter_next_segment(&mut self) -> Result<(), ReadError> {
+        let next = self.layout.segment + 1;
+        let (map, layout) = map_segment(&self.directory, &self.identity, next).map_err(missing(next))?;
+        (self.map, self.next_group, self.layout) = (map, layout.data_start as usize, layout);
+        (self.frame, self.frames_end, self.trailer, self.sealed) = (0, 0, None, false);
+        Ok(())
+    }
+
+    /// Either the bytes are damaged, or a writer is recovering under our eyes: it lowers W before it zeroes, and
+    /// then the next poll looks again.
+    fn not_verified(&mut self, fault: Fault, end: Position, offset: usize) -> Result<bool, ReadError> {
+        if self.watermarks.epoch() != self.epoch {
+            self.check_restart()?;
+            return Ok(false);
+        }
+        let written = self.watermarks.written_position();
+        if written < self.layout.position(self.next_group as u64) {
+            return Err(ReadError::Rewound { position_seq: self.position_seq });
+        }
+        if written < end {
+            return Ok(false);
+        }
+        Err(ReadError::Damaged {
+            path: directory::segment_path(&self.directory, self.layout.segment),
+            segment: self.layout.segment,
+            offset: offset as u64,
+            fault,
+            last_good_seq: self.tail.seq,
+        })
+    }
+
+    /// A new writer may have cut groups that were beyond D. Ours is kept if its closing frame still stands.
+    fn check_restart(&mut self) -> Result<(), ReadError> {
+        let epoch = self.watermarks.epoch();
+        if epoch == self.epoch {
+            return Ok(());
+        }
+        self.epoch = epoch;
+        let Some((offset, trailer)) = &self.trailer else {
+            return Ok(());
+        };
+        let end = offset + TRAILER_FRAME_BYTES;
+        if self.map.published(end)[*offset..] == *trailer {
+            Ok(())
+        } else {
+            Err(ReadError::Rewound { position_seq: self.position_seq })
+        }
+    }
+
+    /// The seq of the last record handed out.
+    pub fn position_seq(&self) -> u64 {
+        self.position_seq
+    }
+
+    /// The chain value of the last group that was entered.
+    pub fn chain(&self) -> [u8; 32] {
+        self.tail.chain
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+}
+
+/// A first segment that is not there was lost if a writer ever stood in this journal: one makes it before it publishes
+/// its epoch. Otherwise the journal is still being made, or its making was cut short.
+fn lost_or_yet_to_come(error: OpenError, directory: &Path, epoch: u64) -> OpenError {
+    let is_new = epoch == 0 && directory::segment_numbers(directory).is_ok_and(|found| found.is_empty());
+    if is_new { error } else { missing(SEGMENT_FIRST)(error) }
+}
+
+/// Where the segment must be, its absence is damage.
+fn missing(segment: u64) -> impl FnOnce(OpenError) -> OpenError {
+    move |error| match error {
+        OpenError::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            OpenError::SegmentMissing { path, segment }
+        }
+        other => other,
+    }
+}
+
+fn map_segment(
+    directory: &Path,
+    identity: &Identity,
+    number: u64,
+) -> Result<(SegmentMap, Layout), OpenError> {
+    let path = directory::segment_path(directory, number);
+    let failed = |error: io::Error| OpenError::io("map the segment", &path, error);
+    let file = File::open(&path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    if bytes < 2 * PAGE_BYTES as u64 {
+        return Err(OpenError::FileDamaged { path });
+    }
+    let mut pages = [0; 2 * PAGE_BYTES];
+    let (first, last) = pages.split_at_mut(PAGE_BYTES);
+    file.read_exact_at(first, 0).map_err(failed)?;
+    file.read_exact_at(last, bytes - PAGE_BYTES as u64).map_err(failed)?;
+    let header = find_header(first, last, &path)?.header;
+    check_belongs(&header, identity, number, bytes, &path)?;
+    let map = SegmentMap::map(&file, bytes as usize).map_err(failed)?;
+    Ok((map, header.layout()))
+}

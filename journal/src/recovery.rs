@@ -1,0 +1,330 @@
+//! What a journal on disk is worth: walks every segment, finds the first group that does not verify and the
+//! durable floor, and decides between a clean end, a torn tail and a refusal. Reads only; `repair` acts on it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::directory;
+use crate::error::{Damage, Floor, FloorOrigin, OpenError};
+use crate::identity::{self, Identity};
+use crate::map;
+use crate::mark;
+use crate::record::{Kind, Record};
+use crate::scan::{Fault, GroupFound, record_at, stray_trailers, verify_group};
+use crate::segment::{Layout, PAGE_BYTES, Position, SEGMENT_FIRST, check_belongs, find_header, is_zero};
+use crate::tail::Tail;
+
+/// How the data ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// No group was ever written.
+    Empty,
+    /// A seal: a clean close, or an end between two segments.
+    Sealed,
+    /// After a whole group, with nothing behind it.
+    WholeGroup,
+    /// Bytes that do not verify and were never durable.
+    Torn { fault: Fault, bytes: u64, whole_groups_beyond: u64 },
+}
+
+/// What `Writer::open` would find. Nothing is modified by finding it.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    pub identity: Identity,
+    pub last_seq: u64,
+    pub last_ts_ns: u64,
+    pub epoch: u64,
+    pub chain: [u8; 32],
+    pub commands: u64,
+    pub records: u64,
+    pub groups: u64,
+    /// Segments that hold data.
+    pub segments: u64,
+    pub floor: Floor,
+    pub ending: Ending,
+    /// Where the verified data ends.
+    pub end: Position,
+    /// Headers of which only one of the two copies verified.
+    pub header_copies_damaged: u64,
+    pub(crate) tail: Tail,
+    /// The last segment with data, and the first prepared one behind it.
+    pub(crate) last: Option<Layout>,
+    pub(crate) spare: Option<Layout>,
+}
+
+/// Verifies the journal in `directory` and hands each record of each whole group to `replay`, in order.
+pub fn survey(
+    directory: &Path,
+    identity_expected: Option<&Identity>,
+    replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+) -> Result<Survey, OpenError> {
+    let identity = identity::load(directory)?;
+    if let Some(field) = identity_expected.and_then(|expected| expected.difference(&identity)) {
+        return Err(OpenError::OtherJournal { path: directory.join(directory::IDENTITY), field });
+    }
+    let marked = mark::load(directory, &identity.journal_id)
+        .map_err(|error| OpenError::io("read the durable mark", &directory.join(directory::MARK), error))?;
+    let numbers = directory::segment_numbers(directory)
+        .map_err(|error| OpenError::io("list the segments", directory, error))?;
+    let floor = match marked {
+        Some(marked) => Floor { seq: marked.seq, position: marked.position, origin: FloorOrigin::Mark },
+        None => Floor { seq: 0, position: Position::default(), origin: FloorOrigin::Nothing },
+    };
+    let mut surveyor = Surveyor::new(directory, identity, floor, replay);
+    for (due, number) in (SEGMENT_FIRST..).zip(&numbers) {
+        if *number != due {
+            return Err(missing(directory, due));
+        }
+        surveyor.segment(due)?;
+    }
+    // Only a creation that was cut short leaves a mark of nothing and no segment.
+    if numbers.is_empty() && marked.is_none_or(|marked| marked.position > Position::default()) {
+        return Err(missing(directory, SEGMENT_FIRST));
+    }
+    surveyor.verdict()
+}
+
+fn missing(directory: &Path, segment: u64) -> OpenError {
+    OpenError::SegmentMissing { path: directory::segment_path(directory, segment), segment }
+}
+
+/// Where the walk through a segment stopped.
+struct Stop {
+    layout: Layout,
+    offset: u64,
+    /// None after a seal.
+    fault: Option<Fault>,
+    /// Bytes up to the last that is not zero.
+    rest_bytes: u64,
+    whole_groups_beyond: u64,
+}
+
+struct Surveyor<'a> {
+    directory: &'a Path,
+    replay: &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    /// One buffer for all segments: reading, unlike mapping, turns a bad sector into an error.
+    buffer: Vec<u8>,
+    found: Survey,
+    stop: Option<Stop>,
+}
+
+impl<'a> Surveyor<'a> {
+    fn new(
+        directory: &'a Path,
+        identity: Identity,
+        floor: Floor,
+        replay: &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Surveyor<'a> {
+        let tail = Tail::genesis(identity.chain_genesis());
+        let found = Survey {
+            identity,
+            last_seq: 0,
+            last_ts_ns: 0,
+            epoch: 0,
+            chain: tail.chain,
+            commands: 0,
+            records: 0,
+            groups: 0,
+            segments: 0,
+            floor,
+            ending: Ending::Empty,
+            end: Position::default(),
+            header_copies_damaged: 0,
+            tail,
+            last: None,
+            spare: None,
+        };
+        Surveyor { directory, replay, buffer: Vec::new(), found, stop: None }
+    }
+
+    fn segment(&mut self, number: u64) -> Result<(), OpenError> {
+        let path = directory::segment_path(self.directory, number);
+        let file = self.read(&path).map_err(|error| OpenError::io("read the segment", &path, error))?;
+        let bytes = std::mem::take(&mut self.buffer);
+        let result = self.judge_segment(number, &path, &bytes);
+        self.buffer = bytes;
+        if self.found.spare.is_some_and(|spare| spare.segment == number) {
+            map::drop_cache(&file);
+        }
+        result
+    }
+
+    /// Reads a whole segment. Clean cached pages are dropped first: after a failed sync they may show data that
+    /// the disk does not have.
+    fn read(&mut self, path: &Path) -> io::Result<File> {
+        let file = File::open(path)?;
+        map::drop_cache(&file);
+        let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        self.buffer.resize(bytes, 0);
+        file.read_exact_at(&mut self.buffer, 0)?;
+        Ok(file)
+    }
+
+    fn judge_segment(&mut self, number: u64, path: &Path, bytes: &[u8]) -> Result<(), OpenError> {
+        if bytes.len() < 2 * PAGE_BYTES {
+            return Err(OpenError::FileDamaged { path: path.to_owned() });
+        }
+        let (first, last) = (&bytes[..PAGE_BYTES], &bytes[bytes.len() - PAGE_BYTES..]);
+        let found = find_header(first, last, path)?;
+        check_belongs(&found.header, &self.found.identity, number, bytes.len() as u64, path)?;
+        self.found.header_copies_damaged += u64::from(found.copies_good < 2);
+        let layout = found.header.layout();
+        let start = layout.data_start as usize;
+        if is_zero(&bytes[PAGE_BYTES..bytes.len() - PAGE_BYTES]) {
+            self.found.spare = self.found.spare.or(Some(layout));
+            return Ok(());
+        }
+        self.check_predecessor(number)?;
+        if !is_zero(&bytes[PAGE_BYTES..start]) {
+            return Err(self.damage(layout, 0, Fault::NotZero, self.found.floor));
+        }
+        self.walk(layout, path, bytes)
+    }
+
+    /// A segment with data is believed only behind a sealed one: the writer syncs the seal before it goes on.
+    fn check_predecessor(&mut self, number: u64) -> Result<(), OpenError> {
+        let reached = |stop: &Stop| stop.layout.segment + 1 == number && stop.fault.is_none();
+        if self.stop.as_ref().is_some_and(reached) || (self.stop.is_none() && number == SEGMENT_FIRST) {
+            return Ok(());
+        }
+        let (layout, offset, fault) = match (&self.stop, self.found.spare) {
+            (Some(stop), None) => (stop.layout, stop.offset, stop.fault.unwrap_or(Fault::Nothing)),
+            (_, Some(spare)) => (spare, spare.data_start, Fault::Nothing),
+            (None, None) => return Err(missing(self.directory, SEGMENT_FIRST)),
+        };
+        let floor = Floor {
+            seq: self.found.tail.seq,
+            position: Position::new(number, 0),
+            origin: FloorOrigin::NextSegment(number),
+        };
+        Err(self.damage(layout, offset, fault, floor))
+    }
+
+    fn walk(&mut self, layout: Layout, path: &Path, bytes: &[u8]) -> Result<(), OpenError> {
+        let mut offset = layout.data_start as usize;
+        let fault = loop {
+            match verify_group(bytes, &layout, offset, &self.found.tail) {
+                Ok(group) => {
+                    self.accept(&layout, bytes, offset, &group)?;
+                    offset = group.end;
+                    if group.sealed {
+                        break None;
+                    }
+                }
+                Err(Fault::Newer { kind, version }) => {
+                    let what = format!("frame kind {kind} version {version} in the group at offset {offset}");
+                    return Err(OpenError::NewerFormat { path: path.to_owned(), what });
+                }
+                Err(fault) => break Some(fault),
+            }
+        };
+        self.rest(layout, bytes, offset, fault)
+    }
+
+    fn accept(
+        &mut self,
+        layout: &Layout,
+        bytes: &[u8],
+        start: usize,
+        group: &GroupFound,
+    ) -> Result<(), OpenError> {
+        let mut at = start;
+        while at < group.trailer_offset {
+            let (record, next) =
+                record_at(bytes, layout, at).expect("the group verified in this very buffer");
+            if let Some(record) = record {
+                (self.replay)(&record).map_err(|reason| OpenError::Replay { seq: record.seq, reason })?;
+                self.found.records += 1;
+                self.found.commands += u64::from(record.kind == Kind::Command);
+            }
+            at = next;
+        }
+        self.found.groups += 1;
+        self.found.tail = group.tail;
+        let place = layout.position(group.trailer_offset as u64);
+        self.raise_floor(group.durable_seq, group.durable_position, place);
+        Ok(())
+    }
+
+    fn raise_floor(&mut self, seq: u64, position: Position, told_by: Position) {
+        if position > self.found.floor.position {
+            self.found.floor = Floor { seq, position, origin: FloorOrigin::Group(told_by) };
+        }
+    }
+
+    /// Looks through everything behind the last good group.
+    fn rest(
+        &mut self,
+        layout: Layout,
+        bytes: &[u8],
+        offset: usize,
+        fault: Option<Fault>,
+    ) -> Result<(), OpenError> {
+        let data = &bytes[offset..bytes.len() - PAGE_BYTES];
+        let rest_bytes = data.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+        if fault.is_none() && rest_bytes > 0 {
+            let position = layout.position(offset as u64);
+            let floor = Floor { seq: self.found.tail.seq, position, origin: FloorOrigin::Seal(position) };
+            return Err(self.damage(layout, offset as u64, Fault::NotZero, floor));
+        }
+        let mut whole_groups_beyond = 0;
+        if rest_bytes > 0 {
+            for (at, trailer) in stray_trailers(bytes, &layout, offset) {
+                whole_groups_beyond += 1;
+                let position = Position::from_word(trailer.durable_position.get());
+                self.raise_floor(trailer.durable_seq.get(), position, layout.position(at as u64));
+            }
+        }
+        self.found.last = Some(layout);
+        self.found.segments += 1;
+        self.stop = Some(Stop { layout, offset: offset as u64, fault, rest_bytes, whole_groups_beyond });
+        Ok(())
+    }
+
+    fn damage(&self, layout: Layout, offset: u64, fault: Fault, floor: Floor) -> OpenError {
+        let segment = layout.segment;
+        let path = directory::segment_path(self.directory, segment);
+        let last_good_seq = self.found.tail.seq;
+        OpenError::Damaged(Box::new(Damage { path, segment, offset, fault, last_good_seq, floor }))
+    }
+
+    fn verdict(mut self) -> Result<Survey, OpenError> {
+        let tail = self.found.tail;
+        (self.found.last_seq, self.found.last_ts_ns) = (tail.seq, tail.ts_ns);
+        (self.found.epoch, self.found.chain) = (tail.epoch, tail.chain);
+        let Some(stop) = self.stop.take() else {
+            return self.verdict_on_nothing();
+        };
+        self.found.end = stop.layout.position(stop.offset);
+        // By position, not by seq: a group that holds only marks is durable data as well.
+        if self.found.floor.position > self.found.end {
+            let fault = stop.fault.unwrap_or(Fault::Nothing);
+            return Err(self.damage(stop.layout, stop.offset, fault, self.found.floor));
+        }
+        self.found.ending = match stop.fault {
+            None => Ending::Sealed,
+            Some(_) if stop.rest_bytes == 0 => Ending::WholeGroup,
+            Some(fault) => {
+                Ending::Torn { fault, bytes: stop.rest_bytes, whole_groups_beyond: stop.whole_groups_beyond }
+            }
+        };
+        Ok(self.found)
+    }
+
+    /// No segment holds data, which is right only if nothing was ever durable.
+    fn verdict_on_nothing(self) -> Result<Survey, OpenError> {
+        match self.found.spare {
+            Some(first) if self.found.floor.position > first.position(first.data_start) => {
+                Err(self.damage(first, first.data_start, Fault::Nothing, self.found.floor))
+            }
+            _ => Ok(self.found),
+        }
+    }
+}
+
+pub(crate) fn torn_path(directory: &Path, end: Position) -> PathBuf {
+    let name = format!("{:020}-{:011}", end.segment(), end.offset());
+    directory.join(directory::TORN).join(name)
+}

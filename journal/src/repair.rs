@@ -1,0 +1,213 @@
+//! Acts on a survey's verdict: saves and zeroes a torn tail, seals, and syncs everything that was recovered
+//! before anybody may build on it. Never shortens a file, because a reader may have it mapped.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use zerocopy::IntoBytes;
+use zerocopy::little_endian::{U32, U64};
+
+use crate::directory;
+use crate::error::{Floor, OpenError};
+use crate::group::{Image, Placement, SealBody, SealReason};
+use crate::prepare::{Mould, Prepared, needs, reopen};
+use crate::record::{FRAMING_VERSION, Kind, Record};
+use crate::recovery::{Ending, Survey, torn_path};
+use crate::segment::{Layout, Position, SEGMENT_FIRST};
+use crate::storage::Storage;
+use crate::tail::Tail;
+
+/// Bytes that were cut from the end, because they did not verify and were never durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    pub segment: u64,
+    pub offset: u64,
+    pub bytes: u64,
+    /// Where they were saved.
+    pub saved: PathBuf,
+    /// Groups beyond the cut whose closing frame is whole: they were written but never durable.
+    pub whole_groups_beyond: u64,
+}
+
+/// What an open found and did. All of it is durable by the time the caller sees it.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    pub last_seq: u64,
+    pub last_ts_ns: u64,
+    pub commands: u64,
+    pub records: u64,
+    pub groups: u64,
+    pub segments: u64,
+    pub floor: Floor,
+    /// The new writer's epoch.
+    pub epoch: u64,
+    /// Headers of which only one of the two copies verified: the medium has begun to rot.
+    pub header_copies_damaged: u64,
+    pub discarded: Option<TornTail>,
+}
+
+/// The journal after a repair: where the new writer starts.
+pub(crate) struct Repaired {
+    pub tail: Tail,
+    pub end: Position,
+    pub active: Prepared,
+    pub recovery: Recovery,
+}
+
+/// Makes the verified data durable and closes its segment. `storage` is left attached to the new one.
+pub(crate) fn repair(
+    survey: Survey,
+    mould: &Mould,
+    storage: &mut dyn Storage,
+) -> Result<Repaired, OpenError> {
+    let directory = mould.directory.as_path();
+    let failed = |error| OpenError::io("repair the journal's end", directory, error);
+    directory::remove_temporaries(directory).map_err(failed)?;
+    let discarded = save_torn_tail(directory, &survey)
+        .map_err(|error| OpenError::io("save the torn tail", directory, error))?;
+    let (mut tail, mut end) = (Tail { epoch: mould.epoch, ..survey.tail }, survey.end);
+    if let Some(layout) = survey.last {
+        storage.attach(layout.segment, open(directory, &layout).map_err(failed)?).map_err(failed)?;
+        (tail, end) = close_segment(&survey, &layout, tail, discarded.as_ref(), storage).map_err(failed)?;
+    }
+    let next = survey.last.map_or(SEGMENT_FIRST, |layout| layout.segment + 1);
+    let active = active_segment(&survey, mould, next)
+        .map_err(|error| OpenError::io("make a segment", directory, error))?;
+    if survey.last.is_none() {
+        end = active.layout.position(active.layout.data_start);
+    }
+    storage.attach(next, active.file.try_clone().map_err(failed)?).map_err(failed)?;
+    let recovery = Recovery {
+        last_seq: survey.last_seq,
+        last_ts_ns: survey.last_ts_ns,
+        commands: survey.commands,
+        records: survey.records,
+        groups: survey.groups,
+        segments: survey.segments,
+        floor: survey.floor,
+        epoch: mould.epoch,
+        header_copies_damaged: survey.header_copies_damaged,
+        discarded,
+    };
+    Ok(Repaired { tail, end, active, recovery })
+}
+
+fn open(directory: &Path, layout: &Layout) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(directory::segment_path(directory, layout.segment))
+}
+
+/// Zeroes what was torn, syncs, and only then seals: behind a seal nothing may stand, so the zeros must not reach
+/// the disk after it.
+fn close_segment(
+    survey: &Survey,
+    layout: &Layout,
+    tail: Tail,
+    torn: Option<&TornTail>,
+    storage: &mut dyn Storage,
+) -> io::Result<(Tail, Position)> {
+    if let Some(torn) = torn {
+        zero(torn, layout, storage)?;
+    }
+    storage.sync()?;
+    if survey.ending == Ending::Sealed {
+        return Ok((tail, survey.end));
+    }
+    let start = survey.end.offset();
+    let mut image = Image::with_capacity(layout.alignment as usize);
+    let durable = (tail.seq, survey.end);
+    let (bytes, tail) = seal_image(&mut image, layout, start, &tail, durable, SealReason::Recovery);
+    storage.write(start, bytes)?;
+    let end = layout.position(start + bytes.len() as u64);
+    storage.sync()?;
+    Ok((tail, end))
+}
+
+/// Builds the group that ends a segment at `start`, and the state after it.
+pub(crate) fn seal_image<'a>(
+    image: &'a mut Image,
+    layout: &Layout,
+    start: u64,
+    tail: &Tail,
+    (durable_seq, durable_position): (u64, Position),
+    reason: SealReason,
+) -> (&'a [u8], Tail) {
+    let body = SealBody {
+        segment: U64::new(layout.segment),
+        reason: U32::new(reason as u32),
+        reserved: U32::new(0),
+    };
+    image.clear();
+    image.push(&Record {
+        seq: tail.seq,
+        ts_ns: tail.ts_ns,
+        kind: Kind::Seal,
+        version: FRAMING_VERSION,
+        flags: 0,
+        sub: 0,
+        payload: body.as_bytes(),
+    });
+    let placement = Placement { layout, start, previous: tail, last: tail, durable_seq, durable_position };
+    let (bytes, chain) = image.close(&placement);
+    (bytes, Tail { chain, sub: None, ..*tail })
+}
+
+fn zero(torn: &TornTail, layout: &Layout, storage: &mut dyn Storage) -> io::Result<()> {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    let end = (torn.offset + torn.bytes).next_multiple_of(layout.alignment).min(layout.data_end);
+    let end = end.max(torn.offset + torn.bytes);
+    let mut offset = torn.offset;
+    while offset < end {
+        let count = (ZEROS.len() as u64).min(end - offset);
+        storage.write(offset, &ZEROS[..count as usize])?;
+        offset += count;
+    }
+    Ok(())
+}
+
+/// Copies the torn bytes to `torn/`, durably, before they are zeroed. A crash in between saves them twice.
+fn save_torn_tail(directory: &Path, survey: &Survey) -> io::Result<Option<TornTail>> {
+    let (Ending::Torn { bytes, whole_groups_beyond, .. }, Some(layout)) = (&survey.ending, &survey.last)
+    else {
+        return Ok(None);
+    };
+    let offset = survey.end.offset();
+    let mut torn = vec![0; usize::try_from(*bytes).map_err(io::Error::other)?];
+    open(directory, layout)?.read_exact_at(&mut torn, offset)?;
+    fs::create_dir_all(directory.join(directory::TORN))?;
+    let stem = torn_path(directory, survey.end);
+    let (mut file, saved) = (0u32..)
+        .find_map(|attempt| {
+            let path = stem.with_extension(format!("{attempt}.bin"));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
+                result => Some(result.map(|file| (file, path))),
+            }
+        })
+        .expect("the attempts do not run out before the disk does")?;
+    file.write_all(&torn).and_then(|()| file.sync_all()).map_err(|error| needs(&saved, *bytes, &error))?;
+    directory::sync(&directory.join(directory::TORN))?;
+    directory::sync(directory)?;
+    Ok(Some(TornTail {
+        segment: layout.segment,
+        offset,
+        bytes: *bytes,
+        saved,
+        whole_groups_beyond: *whole_groups_beyond,
+    }))
+}
+
+/// The prepared segment `number` if it is there and made as the options say; otherwise a new one in its place.
+/// Replacing is safe: the survey found nothing but zeros in it, and no reader goes where no watermark was.
+fn active_segment(survey: &Survey, mould: &Mould, number: u64) -> io::Result<Prepared> {
+    match survey.spare {
+        Some(spare) if spare.segment == number && fits(&spare, mould) => reopen(&mould.directory, spare),
+        _ => mould.cast(number),
+    }
+}
+
+fn fits(spare: &Layout, mould: &Mould) -> bool {
+    let options = &mould.options;
+    spare.bytes == options.segment_bytes && spare.alignment == u64::from(options.group_alignment)
+}

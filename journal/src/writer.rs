@@ -1,0 +1,317 @@
+//! The one writer: appends records into an open group's image, closes groups, syncs, and rotates segments.
+//! Knows when W and D may move; knows nothing of who waits for them.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::directory;
+use crate::error::{OpenError, WriteError};
+use crate::group::{Image, Placement, SealReason, TRAILER_FRAME_BYTES};
+use crate::identity::{self, Identity, Options};
+use crate::lock::Lock;
+use crate::mark::DurableMark;
+use crate::prepare::{Mould, Preparer, now_ns};
+use crate::record::{RECORD_PAYLOAD_BYTES_MAX, Record, frame_bytes};
+use crate::recovery::survey;
+use crate::repair::{Recovery, Repaired, repair, seal_image};
+use crate::segment::{Layout, Position};
+use crate::storage::{Storage, Written};
+use crate::tail::Tail;
+use crate::watermark::Watermarks;
+
+/// The image's size at the start. It doubles when one group needs more, up to what a segment holds.
+const IMAGE_BYTES_AT_START: u64 = 4 << 20;
+
+/// Appends to a journal. Dropping it without [`Writer::close`] is a crash: the open group is gone, and the next
+/// open recovers the rest.
+pub struct Writer {
+    storage: Box<dyn Storage>,
+    preparer: Preparer,
+    active: Layout,
+    /// Where the next group goes in the active segment.
+    next_group: u64,
+    image: Image,
+    seal: Image,
+    /// After the last closed group, and after the last appended record.
+    closed: Tail,
+    open: Tail,
+    written: (u64, Position),
+    durable: (u64, Position),
+    mark: DurableMark,
+    watermarks: Arc<Watermarks>,
+    poisoned: bool,
+    /// Dropped last: until then no other writer may start.
+    _lock: Lock,
+}
+
+impl Writer {
+    /// Makes a new journal. The directory is made if need be and must hold no journal.
+    pub fn create(directory: &Path, identity: &Identity, options: &Options) -> Result<Writer, OpenError> {
+        Writer::create_with(directory, identity, options, Box::new(Written::default()))
+    }
+
+    /// The same over another back end.
+    pub fn create_with(
+        directory: &Path,
+        identity: &Identity,
+        options: &Options,
+        storage: Box<dyn Storage>,
+    ) -> Result<Writer, OpenError> {
+        options.check()?;
+        let failed = |error| OpenError::io("create the journal", directory, error);
+        directory::create(directory).map_err(failed)?;
+        let lock = Lock::take(directory)?;
+        match identity::load(directory) {
+            Err(OpenError::NotAJournal { .. }) => {}
+            Err(error @ OpenError::IdentityMissing { .. }) => return Err(error),
+            _ => return Err(OpenError::AlreadyAJournal { path: directory.to_owned() }),
+        }
+        // A mark of nothing, then the name, then segments: with this order a crash leaves an empty journal or none.
+        let mut mark = DurableMark::open(directory, identity.journal_id, 0).map_err(failed)?;
+        mark.write(0, Position::default()).and_then(|()| mark.sync()).map_err(failed)?;
+        identity::install(directory, identity, now_ns()).map_err(failed)?;
+        let (writer, _) =
+            Writer::recover(directory, Some(identity), options, &mut |_| Ok(()), storage, lock)?;
+        Ok(writer)
+    }
+
+    /// Recovers; hands every surviving record (not `Seal`, `Group`, `Pad`) in order to `replay`. An error from
+    /// `replay` refuses the open. When an error comes back, whatever was replayed must be thrown away: the
+    /// records are handed out as their groups verify, before the verdict on the journal's end is known.
+    pub fn open(
+        directory: &Path,
+        identity_expected: Option<&Identity>,
+        options: &Options,
+        replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Result<(Writer, Recovery), OpenError> {
+        Writer::open_with(directory, identity_expected, options, replay, Box::new(Written::default()))
+    }
+
+    /// The same over another back end.
+    pub fn open_with(
+        directory: &Path,
+        identity_expected: Option<&Identity>,
+        options: &Options,
+        replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+        storage: Box<dyn Storage>,
+    ) -> Result<(Writer, Recovery), OpenError> {
+        options.check()?;
+        // Before the lock, which would leave a file in a directory that is none of ours.
+        identity::load(directory)?;
+        let lock = Lock::take(directory)?;
+        Writer::recover(directory, identity_expected, options, replay, storage, lock)
+    }
+
+    fn recover(
+        directory: &Path,
+        identity_expected: Option<&Identity>,
+        options: &Options,
+        replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+        mut storage: Box<dyn Storage>,
+        lock: Lock,
+    ) -> Result<(Writer, Recovery), OpenError> {
+        let survey = survey(directory, identity_expected, replay)?;
+        let failed = |error| OpenError::io("start the writer", directory, error);
+        let watermarks = Watermarks::open_for_writer(directory).map_err(failed)?;
+        let mould = Mould {
+            directory: directory.to_owned(),
+            identity: survey.identity.clone(),
+            options: options.clone(),
+            epoch: next_epoch(survey.epoch, watermarks.epoch()),
+        };
+        // Readers beyond the end must know before the tail under them is zeroed.
+        if watermarks.written_position() > survey.end {
+            watermarks.publish_written(survey.last_seq, survey.end);
+        }
+        let Repaired { tail, end, active, recovery } = repair(survey, &mould, storage.as_mut())?;
+        let mut mark =
+            DurableMark::open(directory, mould.identity.journal_id, mould.epoch).map_err(failed)?;
+        mark.write(tail.seq, end).and_then(|()| mark.sync()).map_err(failed)?;
+        watermarks.publish_epoch(mould.epoch);
+        watermarks.publish_written(tail.seq, end);
+        watermarks.publish_durable(tail.seq, end);
+        let spare = active.layout.segment + 1;
+        let image_bytes = IMAGE_BYTES_AT_START.min(active.layout.group_bytes_max());
+        let writer = Writer {
+            storage,
+            preparer: Preparer::start(mould, spare).map_err(failed)?,
+            next_group: active.layout.data_start,
+            image: Image::with_capacity(image_bytes as usize),
+            seal: Image::with_capacity(active.layout.alignment as usize),
+            active: active.layout,
+            closed: tail,
+            open: tail,
+            written: (tail.seq, end),
+            durable: (tail.seq, end),
+            mark,
+            watermarks: Arc::new(watermarks),
+            poisoned: false,
+            _lock: lock,
+        };
+        Ok((writer, recovery))
+    }
+
+    /// Adds a record to the open group. No system call and no allocation, but for the image doubling when this
+    /// group is larger than any before. On an error the open group is as it was.
+    pub fn append(&mut self, record: &Record<'_>) -> Result<(), WriteError> {
+        self.check_alive()?;
+        if !record.kind.is_record() {
+            return Err(WriteError::KindReserved);
+        }
+        if record.payload.len() > RECORD_PAYLOAD_BYTES_MAX {
+            return Err(WriteError::PayloadTooLarge { bytes: record.payload.len() });
+        }
+        let frames_end = self.image.used() + frame_bytes(record.payload.len());
+        let bytes = self.group_bytes(frames_end);
+        let bytes_max = self.active.group_bytes_max() as usize;
+        if bytes > bytes_max {
+            return Err(WriteError::GroupTooLarge { bytes, bytes_max });
+        }
+        self.open = self.open.after(record).map_err(WriteError::OutOfOrder)?;
+        self.image.reserve(bytes);
+        self.image.push(record);
+        Ok(())
+    }
+
+    /// Bytes that a group takes up in the segment when its frames end at `frames_end`.
+    fn group_bytes(&self, frames_end: usize) -> usize {
+        (frames_end + TRAILER_FRAME_BYTES).next_multiple_of(self.active.alignment as usize)
+    }
+
+    /// Bytes of the open group so far.
+    pub fn open_group_bytes(&self) -> usize {
+        self.image.used()
+    }
+
+    /// Writes the open group and returns W. Nothing happens when it is empty. If the segment is full, it is
+    /// sealed and synced first, which moves D as well. Close groups only between commands.
+    pub fn close_group(&mut self) -> Result<u64, WriteError> {
+        self.check_alive()?;
+        if self.image.is_empty() {
+            return Ok(self.written.0);
+        }
+        let result = self.write_group();
+        self.poison_on_error(result)?;
+        Ok(self.written.0)
+    }
+
+    fn write_group(&mut self) -> io::Result<()> {
+        let bytes = self.group_bytes(self.image.used()) as u64;
+        if self.next_group + bytes + self.active.alignment > self.active.data_end {
+            self.rotate()?;
+        }
+        let placement = Placement {
+            layout: &self.active,
+            start: self.next_group,
+            previous: &self.closed,
+            last: &self.open,
+            durable_seq: self.durable.0,
+            durable_position: self.durable.1,
+        };
+        let (image, chain) = self.image.close(&placement);
+        self.storage.write(self.next_group, image)?;
+        self.closed = Tail { chain, sub: None, ..self.open };
+        self.open = self.closed;
+        self.next_group += bytes;
+        self.image.clear();
+        self.publish_written();
+        Ok(())
+    }
+
+    fn publish_written(&mut self) {
+        assert!(self.closed.seq >= self.written.0, "W never goes back");
+        self.written = (self.closed.seq, self.active.position(self.next_group));
+        self.watermarks.publish_written(self.written.0, self.written.1);
+    }
+
+    /// Makes all closed groups durable and returns D. No system call when they are already. After an error the
+    /// writer is poisoned and D stays: the kernel reports a failed write-back once, so a retry would lie.
+    pub fn sync(&mut self) -> Result<u64, WriteError> {
+        self.check_alive()?;
+        let result = self.sync_written();
+        self.poison_on_error(result)?;
+        Ok(self.durable.0)
+    }
+
+    fn sync_written(&mut self) -> io::Result<()> {
+        if self.durable.1 == self.written.1 {
+            return Ok(());
+        }
+        self.storage.sync()?;
+        self.durable = self.written;
+        self.watermarks.publish_durable(self.durable.0, self.durable.1);
+        self.mark.write(self.durable.0, self.durable.1)
+    }
+
+    /// Makes `durable.mark` itself durable. For idle moments: call it when nothing came for about 50 ms, and
+    /// the last synced group is missed if it rots.
+    pub fn sync_mark(&mut self) -> Result<(), WriteError> {
+        self.check_alive()?;
+        let result = self.mark.sync();
+        self.poison_on_error(result)
+    }
+
+    /// Ends the active segment and makes all of it durable, the seal included. Only then may a byte go into the
+    /// next segment, so that data behind an unsealed segment always means damage.
+    fn seal_active(&mut self, reason: SealReason) -> io::Result<()> {
+        let (start, durable) = (self.next_group, self.durable);
+        let (bytes, tail) = seal_image(&mut self.seal, &self.active, start, &self.closed, durable, reason);
+        self.storage.write(start, bytes)?;
+        self.next_group += bytes.len() as u64;
+        self.open.chain = tail.chain;
+        self.closed = tail;
+        self.publish_written();
+        self.sync_written()
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        self.seal_active(SealReason::Rotation)?;
+        let next = self.preparer.take()?;
+        assert!(next.layout.segment == self.active.segment + 1, "segments follow each other");
+        self.storage.attach(next.layout.segment, next.file)?;
+        self.active = next.layout;
+        self.next_group = next.layout.data_start;
+        Ok(())
+    }
+
+    /// Closes the open group, syncs, and seals the segment, so that the next open has nothing to repair.
+    pub fn close(mut self) -> Result<(), WriteError> {
+        self.close_group()?;
+        let result = self.seal_active(SealReason::CleanClose).and_then(|()| self.mark.sync());
+        self.poison_on_error(result)
+    }
+
+    /// W, D and R, for other threads of this process.
+    pub fn watermarks(&self) -> Arc<Watermarks> {
+        Arc::clone(&self.watermarks)
+    }
+
+    /// Why the next segment is not ready, if the attempt to make it ahead of use failed: a warning for the operator.
+    /// It is tried once more when the active segment is full, and only then is its failure the writer's end. None
+    /// again as soon as a later spare is ready.
+    pub fn spare_fault(&self) -> Option<String> {
+        self.preparer.fault()
+    }
+
+    /// The chain value of the last closed group.
+    pub fn chain(&self) -> [u8; 32] {
+        self.closed.chain
+    }
+
+    fn check_alive(&self) -> Result<(), WriteError> {
+        if self.poisoned { Err(WriteError::Poisoned) } else { Ok(()) }
+    }
+
+    fn poison_on_error<T>(&mut self, result: io::Result<T>) -> Result<T, WriteError> {
+        self.poisoned |= result.is_err();
+        result.map_err(WriteError::Io)
+    }
+}
+
+/// Above every epoch before. The one that `control` publishes has no check copy, so one beyond four billion openings
+/// is taken for a flipped byte.
+fn next_epoch(recorded: u64, published: u64) -> u64 {
+    let believed = if published <= u64::from(u32::MAX) { published } else { 0 };
+    recorded.max(believed) + 1
+}

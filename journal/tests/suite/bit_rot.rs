@@ -1,0 +1,318 @@
+//! Bytes that change where they lie: every byte of a small journal, every durable group, frames and groups that
+//! are moved, swapped, cut out or taken from another journal.
+
+use std::fs;
+use std::path::Path;
+
+use journal::{Ending, Fault, FloorOrigin, Limit, OpenError, ReadError, Reader, Writer};
+
+use crate::support::{DENSE, Oracle, files, identity, put, reopen, scratch, segment, survey, write};
+
+/// Writes groups of 2 commands, each synced, and returns where each starts; the last entry is the end.
+fn durable_groups(directory: &Path, groups: u64) -> Vec<usize> {
+    let mut writer = Writer::create(directory, &identity(), &DENSE).expect("created");
+    let mut starts = vec![4096];
+    for group in 0..groups {
+        write(&mut writer, group * 2 + 1..=group * 2 + 2, 2, |_| true);
+        starts.push(writer.watermarks().durable_position().offset() as usize);
+    }
+    starts
+}
+
+#[test]
+fn every_flipped_byte_is_detected_or_inert() {
+    let directory = scratch();
+    durable_groups(directory.path(), 6);
+    let mut detected = 0;
+    let mut inert = 0;
+    for (name, bytes) in files(directory.path()) {
+        if name == "control" || name == "LOCK" {
+            continue;
+        }
+        let path = directory.path().join(&name);
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
+        for at in 0..bytes.len() {
+            use std::os::unix::fs::FileExt;
+            file.write_all_at(&[bytes[at] ^ (1 << (at % 8))], at as u64).expect("flipped");
+            match survey(directory.path()) {
+                Err(OpenError::Io { .. } | OpenError::Replay { .. }) => {
+                    panic!("{name} byte {at}: wrong kind")
+                }
+                Err(_) => detected += 1,
+                Ok(found) => {
+                    // The oracle has compared every record. All durable commands must be among them, and a
+                    // flip in the data area must not pass unseen.
+                    assert_eq!(found.last_seq, 12, "{name} byte {at}");
+                    let seen = found.header_copies_damaged > 0 || matches!(found.ending, Ending::Torn { .. });
+                    assert!(seen || name == "durable.mark", "{name} byte {at} passed unseen");
+                    inert += 1;
+                }
+            }
+            file.write_all_at(&bytes[at..=at], at as u64).expect("restored");
+        }
+    }
+    // In an unsealed segment's unused space a flip is a torn tail; in the spare behind it, a reason to refuse.
+    assert!(detected > 60_000 && inert > 60_000, "{detected} {inert}");
+}
+
+#[test]
+fn damage_below_the_floor_refuses_at_every_group_and_modifies_nothing() {
+    let directory = scratch();
+    let starts = durable_groups(directory.path(), 40);
+    for (group, start) in starts[..40].iter().enumerate() {
+        for at in [*start, *start + 40, starts[group + 1] - 1] {
+            let copy = scratch();
+            put(copy.path(), &files(directory.path()));
+            let path = segment(copy.path(), 1);
+            let mut bytes = fs::read(&path).expect("read");
+            bytes[at] ^= 0x40;
+            fs::write(&path, bytes).expect("damaged");
+            let before = files(copy.path());
+            let damage = match reopen(copy.path(), &DENSE) {
+                Err(OpenError::Damaged(damage)) => damage,
+                Err(other) => panic!("group {group}: {other}"),
+                Ok(_) => panic!("group {group} at {at}: opened"),
+            };
+            assert_eq!((damage.segment, damage.offset as usize), (1, *start), "{damage}");
+            assert!(
+                damage.path == path && damage.to_string().ends_with(&format!(" path={}", path.display()))
+            );
+            assert_eq!((damage.last_good_seq, damage.floor.seq), (group as u64 * 2, 80), "{damage}");
+            assert_eq!(damage.floor.origin, FloorOrigin::Mark);
+            assert!(files(copy.path()) == before, "group {group}: a refusal modified something");
+            assert!(!copy.path().join("torn").exists());
+        }
+    }
+}
+
+#[test]
+fn without_the_mark_the_floor_comes_from_later_groups() {
+    let directory = scratch();
+    let starts = durable_groups(directory.path(), 10);
+    fs::write(directory.path().join("durable.mark"), [0; 8192]).expect("mark lost");
+    let path = segment(directory.path(), 1);
+    let whole = fs::read(&path).expect("read");
+    for (group, start) in starts[..10].iter().enumerate() {
+        let mut bytes = whole.clone();
+        bytes[*start + 33] ^= 1;
+        fs::write(&path, bytes).expect("damaged");
+        match survey(directory.path()) {
+            Err(OpenError::Damaged(damage)) => {
+                assert!(group < 9, "{damage}");
+                assert!(matches!(damage.floor.origin, FloorOrigin::Group(_)), "{damage}");
+                assert_eq!(damage.floor.seq, 18);
+            }
+            // The residual: nothing in the journal says yet that the last synced group was durable.
+            Ok(found) => assert_eq!((group, found.last_seq), (9, 18)),
+            Err(other) => panic!("group {group}: {other}"),
+        }
+    }
+}
+
+/// Puts changed bytes in place of segment 1 and says whether the journal was refused with a damage report.
+fn refused(directory: &Path, bytes: &[u8]) -> bool {
+    fs::write(segment(directory, 1), bytes).expect("changed");
+    matches!(survey(directory), Err(OpenError::Damaged(_)))
+}
+
+#[test]
+fn moved_swapped_cut_and_repeated_groups_are_refused() {
+    let directory = scratch();
+    let starts = durable_groups(directory.path(), 8);
+    let whole = fs::read(segment(directory.path(), 1)).expect("read");
+    let (data_start, data_end) = (4096, *starts.last().expect("groups"));
+    let group = |index: usize| whole[starts[index]..starts[index + 1]].to_vec();
+    let assembled = |order: &[usize]| {
+        let data: Vec<u8> = order.iter().flat_map(|index| group(*index)).collect();
+        let mut bytes = whole.clone();
+        bytes[data_start..data_end.max(data_start + data.len())].fill(0);
+        bytes[data_start..data_start + data.len()].copy_from_slice(&data);
+        bytes
+    };
+    assert!(assembled(&[0, 1, 2, 3, 4, 5, 6, 7]) == whole);
+    for one in 0..8 {
+        let cut: Vec<usize> = (0..8).filter(|index| *index != one).collect();
+        assert!(refused(directory.path(), &assembled(&cut)), "group {one} cut out");
+        for two in 0..one {
+            let mut swapped: Vec<usize> = (0..8).collect();
+            swapped.swap(one, two);
+            assert!(refused(directory.path(), &assembled(&swapped)), "groups {two} and {one} swapped");
+        }
+        let mut repeated: Vec<usize> = (0..8).collect();
+        repeated[one] = (one + 1) % 8;
+        assert!(refused(directory.path(), &assembled(&repeated)), "group {one} replaced by its neighbour");
+    }
+    fs::write(segment(directory.path(), 1), &whole).expect("restored");
+    assert_eq!(survey(directory.path()).expect("whole").last_seq, 16);
+}
+
+#[test]
+fn frames_and_groups_of_another_journal_do_not_verify_here() {
+    let (one, two) = (scratch(), scratch());
+    // The same identity and the same records: only the salt of the segments differs.
+    let starts = durable_groups(one.path(), 8);
+    assert_eq!(starts, durable_groups(two.path(), 8));
+    let whole = fs::read(segment(one.path(), 1)).expect("read");
+    let other = fs::read(segment(two.path(), 1)).expect("read");
+    for group in 0..8 {
+        let mut spliced = whole.clone();
+        spliced[starts[group]..starts[group + 1]].copy_from_slice(&other[starts[group]..starts[group + 1]]);
+        assert!(refused(one.path(), &spliced), "group {group}");
+        let first_frame = starts[group]..starts[group] + 32;
+        let mut spliced = whole.clone();
+        spliced[first_frame.clone()].copy_from_slice(&other[first_frame]);
+        assert!(refused(one.path(), &spliced), "first frame of group {group}");
+    }
+    assert!(survey(two.path()).is_ok());
+}
+
+#[test]
+fn a_forged_record_with_a_good_checksum_breaks_the_chain() {
+    let directory = scratch();
+    let starts = durable_groups(directory.path(), 6);
+    let whole = fs::read(segment(directory.path(), 1)).expect("read");
+    for start in &starts[..6] {
+        let mut bytes = whole.clone();
+        let len = u32::from_le_bytes(bytes[*start..start + 4].try_into().expect("four bytes")) as usize;
+        bytes[start + 27] ^= 1;
+        crate::support::fix_checksum(&mut bytes, *start, len);
+        fs::write(segment(directory.path(), 1), &bytes).expect("forged");
+        match survey_unchecked(directory.path()) {
+            Err(OpenError::Damaged(damage)) => {
+                assert_eq!((damage.fault, damage.offset), (Fault::Chain, *start as u64))
+            }
+            other => panic!("at {start}: {other:?}"),
+        }
+    }
+}
+
+/// Where the group that starts at `start` has its `Group` frame.
+fn trailer_of(segment: &[u8], start: usize) -> usize {
+    const GROUP: u8 = 9;
+    let mut at = start;
+    while segment[at + 24] != GROUP {
+        let len = u32::from_le_bytes(segment[at..at + 4].try_into().expect("four bytes")) as usize;
+        at += len.next_multiple_of(8);
+    }
+    at
+}
+
+/// Whoever can forge the chain and the checksum can still not make a group say another number of frames than it has.
+#[test]
+fn a_group_must_count_its_frames_even_where_chain_and_checksum_hold() {
+    const TRAILER_BYTES: usize = 120;
+    let directory = scratch();
+    let starts = durable_groups(directory.path(), 6);
+    let whole = fs::read(segment(directory.path(), 1)).expect("read");
+    let (before, trailer) = (trailer_of(&whole, starts[4]), trailer_of(&whole, starts[5]));
+    for (change, is_refused) in [(0, false), (1, true), (u32::MAX, true)] {
+        let mut bytes = whole.clone();
+        let count = trailer + 48..trailer + 52;
+        let frames = u32::from_le_bytes(bytes[count.clone()].try_into().expect("four bytes"));
+        bytes[count].copy_from_slice(&frames.wrapping_add(change).to_le_bytes());
+        let mut chain = blake3::Hasher::new();
+        chain.update(&whole[before + 88..before + TRAILER_BYTES]).update(&bytes[starts[5]..trailer]);
+        chain.update(&bytes[trailer + 8..trailer + 88]);
+        bytes[trailer + 88..trailer + TRAILER_BYTES].copy_from_slice(chain.finalize().as_bytes());
+        crate::support::fix_checksum(&mut bytes, trailer, TRAILER_BYTES);
+        assert!(is_refused || bytes == whole, "the forger knows the format");
+        fs::write(segment(directory.path(), 1), &bytes).expect("forged");
+        match survey_unchecked(directory.path()) {
+            Err(OpenError::Damaged(damage)) if is_refused => {
+                assert_eq!((damage.fault, damage.offset), (Fault::Group, starts[5] as u64));
+            }
+            Ok(found) if !is_refused => assert_eq!(found.last_seq, 12),
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+}
+
+/// A survey without the oracle, which would notice a forged record by itself.
+fn survey_unchecked(directory: &Path) -> Result<journal::Survey, OpenError> {
+    journal::survey(directory, None, &mut |_| Ok(()))
+}
+
+#[test]
+fn a_reader_stops_at_damage_below_its_watermark() {
+    let directory = scratch();
+    let mut writer = Writer::create(directory.path(), &identity(), &DENSE).expect("created");
+    write(&mut writer, 1..=6, 2, |_| true);
+    let start = writer.watermarks().durable_position().offset();
+    write(&mut writer, 7..=12, 2, |_| true);
+    let path = segment(directory.path(), 1);
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xFF], start + 8).expect("damaged");
+    let mut reader = Reader::open(directory.path()).expect("opened");
+    let mut oracle = Oracle::default();
+    let outcome = reader.poll(Limit::Durable, 1_000, &mut |record| oracle.check(record));
+    assert_eq!(oracle.whole_seq(), 6, "what is before the damage is handed out");
+    match outcome {
+        Err(ReadError::Damaged { segment: 1, offset, last_good_seq: 6, .. }) => assert_eq!(offset, start),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Reads until nothing more comes or something is wrong; whatever `control` says, it must be one of the two.
+fn read_out(directory: &Path, limit: Limit) -> Result<u64, ReadError> {
+    let mut oracle = Oracle::default();
+    let mut reader = Reader::open(directory)?;
+    while reader.poll(limit, 1_000, &mut |record| oracle.check(record))? > 0 {}
+    Ok(oracle.whole_seq())
+}
+
+#[test]
+fn no_byte_of_control_makes_a_reader_panic() {
+    let directory = scratch();
+    let mut writer = Writer::create(directory.path(), &identity(), &DENSE).expect("created");
+    // Into a second segment, so that a position can name a whole one as well.
+    write(&mut writer, 1..=600, 6, |_| true);
+    drop(writer);
+    let whole = fs::read(directory.path().join("control")).expect("read");
+    for at in 0..256 {
+        for value in [0x00, 0x01, 0x7F, 0x80, 0xFF] {
+            // The word alone, and the word with its check copy made to agree.
+            for both in [false, true] {
+                let mut bytes = whole.clone();
+                bytes[at] = value;
+                if both && at + 8 < 256 {
+                    bytes[at + 8] = !value;
+                }
+                fs::write(directory.path().join("control"), &bytes).expect("damaged");
+                for limit in [Limit::Durable, Limit::Written] {
+                    if let Ok(seq) = read_out(directory.path(), limit) {
+                        assert!(seq <= 600, "byte {at} as {value:#x}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_watermark_beyond_its_segment_is_reported_and_the_next_writer_mends_it() {
+    let directory = scratch();
+    durable_groups(directory.path(), 6);
+    let control = directory.path().join("control");
+    let whole = fs::read(&control).expect("read");
+    for (limit, word) in [(Limit::Written, 80), (Limit::Durable, 144)] {
+        let mut bytes = whole.clone();
+        bytes[word + 3] = 0x7F;
+        bytes[word + 11] = !0x7F;
+        fs::write(&control, &bytes).expect("damaged");
+        match read_out(directory.path(), limit) {
+            Err(ReadError::WatermarkDamaged { path, position }) => {
+                assert_eq!((path, position.segment()), (control.clone(), 1));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut bytes = whole.clone();
+    bytes[24..32].fill(0xFF);
+    bytes[147] = 0x7F;
+    bytes[155] = !0x7F;
+    fs::write(&control, &bytes).expect("damaged, the epoch as well");
+    let (writer, recovery) = reopen(directory.path(), &DENSE).expect("a writer does not believe it");
+    assert_eq!((recovery.last_seq, recovery.epoch), (12, 2));
+    assert_eq!(read_out(directory.path(), Limit::Durable).expect("mended"), 12);
+    drop(writer);
+}

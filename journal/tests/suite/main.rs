@@ -1,0 +1,10 @@
+//! The journal against its own promises: what is written is read, what is durable is never lost, what is damaged
+//! is never believed. One file per concern; `support` holds the workload, the oracle and the faulty disk.
+
+mod bit_rot;
+mod follower;
+mod power_cut;
+mod refusals;
+mod round_trip;
+mod support;
+mod torn_tail;

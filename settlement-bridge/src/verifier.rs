@@ -1,0 +1,106 @@
+//! Every record judged: commands applied to the bridge's own engine, events and marks compared with what it computes,
+//! and the ledger compared with its accounts. It knows records, not where they are read from, and stops for good at the
+//! first difference. There is no override: the cure is a repaired journal or the build that wrote it.
+
+use std::fmt;
+
+use engine::replay::{Checked, Difference, Replay};
+use journal::{Kind, Record};
+
+use crate::ledger::{Disagreement, Ledger};
+
+/// What stops a follower.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The record and the engine part.
+    Replay(Difference),
+    /// The ledger and the engine part after the command `seq`.
+    Ledger { seq: u64, disagreement: Disagreement },
+    /// New rules hold from here on, and this build has none but the first.
+    UnknownRules { seq: u64 },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Replay(difference) => write!(f, "the journal differs from the replay: {difference}"),
+            Fault::Ledger { seq, disagreement } => {
+                write!(f, "the ledger differs from the engine after seq {seq}: {disagreement}")
+            }
+            Fault::UnknownRules { seq } => {
+                write!(f, "new rules hold after seq {seq}, which this build does not know")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[derive(Default)]
+pub struct Verifier {
+    replay: Replay,
+    ledger: Ledger,
+}
+
+impl Verifier {
+    pub fn record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+        match record.kind {
+            Kind::Command => self.command(record),
+            Kind::Event => self.event(record),
+            Kind::Mark => {
+                self.replay.mark(record.seq, record.payload).map_err(Fault::Replay)?;
+                self.compare()
+            }
+            Kind::Logic => Err(Fault::UnknownRules { seq: record.seq }),
+            // They change no state: a new leader, a snapshot taken, a loss that an operator signed for. What such a loss
+            // took away is noticed all the same, as a seq that is not the next or a digest that differs.
+            Kind::Epoch | Kind::SnapshotRef | Kind::Loss => Ok(()),
+            Kind::Seal | Kind::Group | Kind::Pad => Ok(()),
+        }
+    }
+
+    /// Nothing more is to come: every event of the last command was recorded, and the ledger agrees.
+    pub fn finish(&mut self) -> Result<(), Fault> {
+        self.replay.finish().map_err(Fault::Replay)?;
+        self.compare()
+    }
+
+    /// Whether the last command stands with all its events, which is where ledger and engine can be compared.
+    pub fn is_whole(&self) -> bool {
+        self.replay.owed() == 0
+    }
+
+    pub fn checked(&self) -> Checked {
+        self.replay.checked()
+    }
+
+    pub fn replay(&self) -> &Replay {
+        &self.replay
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Holds the ledger against the engine's accounts.
+    pub fn compare(&self) -> Result<(), Fault> {
+        let engine = self.replay.engine();
+        self.ledger
+            .compare(engine)
+            .map_err(|disagreement| Fault::Ledger { seq: engine.last_seq(), disagreement })
+    }
+
+    fn command(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+        self.replay.command(record.seq, record.ts_ns, record.payload).map_err(Fault::Replay)?;
+        self.ledger.command(record.payload);
+        Ok(())
+    }
+
+    /// The ledger hears an event only after the replay found it equal, so it never sees a value that no rule allows.
+    fn event(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+        self.replay.event(record.seq, record.sub, record.payload).map_err(Fault::Replay)?;
+        self.ledger
+            .event(record.payload)
+            .map_err(|disagreement| Fault::Ledger { seq: record.seq, disagreement })
+    }
+}

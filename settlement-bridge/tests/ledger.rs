@@ -1,0 +1,94 @@
+//! The second derivation notices what the first would have to answer for: events that a wrong engine and a wrong record
+//! agreed on.
+
+mod support;
+
+use engine::message::{HEADER_BYTES, ORIGIN_BYTES, ROUTE_BYTES};
+use engine::units::Money;
+use journal::Kind;
+use settlement_bridge::ledger::{Disagreement, Ledger};
+use support::{MAKER, Venue, Written};
+
+const EVENT_BLOCK: usize = ROUTE_BYTES + HEADER_BYTES;
+const COMMAND_BLOCK: usize = ORIGIN_BYTES + HEADER_BYTES;
+
+/// Sums the venue's records, changed by `change`, and holds them against its engine.
+fn sum(change: impl Fn(&mut Written)) -> Result<Ledger, Disagreement> {
+    let mut venue = Venue::open();
+    venue.trade();
+    let mut ledger = Ledger::default();
+    for mut written in venue.records {
+        change(&mut written);
+        match written.kind {
+            Kind::Command => ledger.command(&written.payload),
+            Kind::Event => ledger.event(&written.payload)?,
+            _ => {}
+        }
+    }
+    ledger.compare(&venue.engine)?;
+    Ok(ledger)
+}
+
+fn template(written: &Written) -> u16 {
+    let at = 2 + if written.kind == Kind::Event { ROUTE_BYTES } else { ORIGIN_BYTES };
+    u16::from_le_bytes([written.payload[at], written.payload[at + 1]])
+}
+
+#[track_caller]
+fn check(change: impl Fn(&mut Written), part: &str) {
+    let Disagreement(sentence) = sum(change).map(|_| ()).expect_err("a disagreement");
+    assert!(sentence.contains(part), "'{part}' is not in: {sentence}");
+}
+
+/// Changes one byte of the block of every execution.
+#[track_caller]
+fn check_execution(byte: usize, flip: u8, part: &str) {
+    let change = |written: &mut Written| {
+        if written.kind == Kind::Event && template(written) == 204 {
+            written.payload[EVENT_BLOCK + byte] ^= flip;
+        }
+    };
+    check(change, part);
+}
+
+#[test]
+fn the_sums_agree_and_conserve() {
+    let ledger = sum(|_| ()).expect("agreement");
+    let quote = ledger.accounts().values().fold(Money::ZERO, |sum, account| sum + account.quote);
+    assert_eq!(quote, ledger.deposits());
+}
+
+#[test]
+fn a_wrong_field_of_an_execution_is_noticed() {
+    check_execution(56, 1, "its price is off the tick");
+    check_execution(64, 1, "its position is said as");
+    check_execution(88, 1, "quote sums to");
+    check_execution(96, 1, "its position is said as");
+    check_execution(104, 2, "its instrument is not listed");
+    check_execution(108, 1, "account 4: quote sums to");
+    check_execution(112, 4, "its side is unknown");
+    check_execution(112, 3, "its position is said as");
+}
+
+#[test]
+fn a_wrong_deposit_or_listing_is_noticed() {
+    let of = |wanted: u16, at: usize| {
+        move |written: &mut Written| {
+            if written.kind == Kind::Command && template(written) == wanted {
+                written.payload[COMMAND_BLOCK + at] ^= 1;
+            }
+        }
+    };
+    check(of(310, 8), "quote sums to");
+    check(of(310, 16), "quote sums to");
+    check(of(321, 40), "one tick of one lot is no whole");
+}
+
+#[test]
+fn a_confirmation_that_nothing_asked_for_is_noticed() {
+    let mut venue = Venue::open();
+    venue.deposit(MAKER, 5);
+    let confirmed = venue.records.pop().expect("the confirmation");
+    let Disagreement(sentence) = Ledger::default().event(&confirmed.payload).expect_err("nobody asked");
+    assert!(sentence.contains("template 310 is confirmed"), "{sentence}");
+}

@@ -1,0 +1,72 @@
+//! Whether the engine and the naive model stand in the same state: every balance, position, open order in its place in
+//! the queue, instrument and session, each read from either side by its own way.
+
+use engine::units::Side;
+use engine::{Engine, OrderView};
+
+use crate::model::{Model, Order};
+
+pub fn same_state(engine: &Engine, model: &Model) {
+    assert_eq!(engine.check_invariants(), Ok(()));
+    assert_eq!(engine.deposits().0, model.total_deposits(), "deposits");
+    let accounts: Vec<_> = engine.accounts().map(|it| (it.id, it.quote.0)).collect();
+    assert_eq!(accounts, model.accounts().collect::<Vec<_>>(), "quotes");
+    for account in engine.accounts() {
+        let (id, open) = (account.id, model.open_orders().iter().filter(|order| order.account == account.id));
+        assert_eq!(account.open_orders as usize, open.count(), "open orders of account {id}");
+        assert_eq!(account.blocked, model.is_blocked(id), "whether account {id} is blocked");
+        assert_eq!(account.equity.0, model.equity(id), "equity of account {id}");
+        assert_eq!(account.requirement.0, model.requirement(id), "requirement of account {id}");
+        let held = engine.positions(id).map(|it| (it.instrument, i128::from(it.lots.0)));
+        let mut held: Vec<_> = held.filter(|(_, lots)| *lots != 0).collect();
+        held.sort_unstable();
+        let known = model.positions().filter(|(owner, _, lots)| *owner == id && *lots != 0);
+        let known: Vec<_> = known.map(|(_, instrument, lots)| (instrument, lots)).collect();
+        assert_eq!(held, known, "positions of account {id}");
+    }
+    for it in engine.instruments() {
+        let known = model.instrument(it.id).expect("the engine's instruments are the model's");
+        assert_eq!(
+            (it.state as u8, it.underlying_id),
+            (known.state, known.underlying),
+            "instrument {}",
+            it.id
+        );
+        assert_eq!(i128::from(it.mark.0), known.mark, "mark of instrument {}", it.id);
+        assert_eq!(i128::from(it.price_band.0), known.band_ppm, "band of instrument {}", it.id);
+    }
+    assert_eq!(engine.open_orders().map(|it| seen(&it)).collect::<Vec<_>>(), canonical(model), "open orders");
+    for session in engine.sessions() {
+        let known = model.session(session.id).expect("the engine's sessions are the model's");
+        assert_eq!(session.next_client_seq, known.next_client_seq);
+        assert_eq!(session.next_server_seq, known.next_server_seq);
+        assert_eq!(session.connection, known.connection);
+    }
+}
+
+/// An order as the model has it.
+fn seen(it: &OrderView) -> Order {
+    assert_eq!(it.cum_qty.0, it.qty.0 - it.leaves.0);
+    Order {
+        order_id: it.order_id,
+        cl_ord_id: it.cl_ord_id,
+        session: it.session,
+        account: it.account,
+        instrument: it.instrument,
+        buy: it.side == Side::Buy,
+        market: it.is_market,
+        tif: it.tif as u8,
+        stp_mode: it.stp.mode as u8,
+        stp_group: it.stp.group,
+        price: it.price.0.into(),
+        qty: it.qty.0.into(),
+        leaves: it.leaves.0.into(),
+    }
+}
+
+/// The model's orders by instrument, buys before sells, best price first, oldest first.
+fn canonical(model: &Model) -> Vec<Order> {
+    let mut orders = model.open_orders().to_vec();
+    orders.sort_by_key(|it| (it.instrument, !it.buy, if it.buy { -it.price } else { it.price }));
+    orders
+}

@@ -1,0 +1,711 @@
+//! The naive model: `engine/RULES.md` read clause by clause into plain lines. It owns no index and no arithmetic of the
+//! engine's: every sum is made anew by a scan over all open orders, all money is `i128`. From the engine it takes the
+//! layouts, the codes and the limits, which are the language of the rules and not an answer to them.
+
+mod margin;
+mod matching;
+mod orders;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::command::*;
+use engine::event::*;
+use engine::limits::*;
+use engine::message::*;
+use engine::reject::Reject;
+use zerocopy::IntoBytes;
+
+use margin::Open;
+use matching::{Waiting, own};
+
+pub use orders::band;
+
+const CONFIRMED: Refusal = Refusal { code: 0, field: 0, order_id: 0, detail: 0 };
+const VENUE: u64 = 0;
+const LIMIT: u8 = 1;
+const MARKET: u8 = 2;
+const MARKET_TO_LIMIT: u8 = 3;
+const GTC: u8 = 2;
+const IOC: u8 = 3;
+const FOK: u8 = 4;
+const STP_NONE: u8 = 1;
+const MILLION: i128 = 1_000_000;
+/// The present states of trading: Open, CancelOnly, Halted.
+const STATES: [u8; 3] = [4, 5, 6];
+const SECOND_NS: i128 = 1_000_000_000;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    pub account: u32,
+    pub role: Role,
+    /// `None` until the first logon (3.5).
+    pub connection: Option<u32>,
+    pub next_client_seq: u64,
+    pub next_server_seq: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Instrument {
+    pub tick_size: i128,
+    pub tick_value: i128,
+    pub mark: i128,
+    pub qty_max: i128,
+    pub initial_margin_ppm: i128,
+    pub maker_fee_ppm: i128,
+    pub taker_fee_ppm: i128,
+    pub band_ppm: i128,
+    pub underlying: u32,
+    pub state: u8,
+}
+
+/// An open order, or the taker between its continuations. Prices are in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub order_id: u64,
+    pub cl_ord_id: u64,
+    pub session: u64,
+    pub account: u32,
+    pub instrument: u32,
+    pub buy: bool,
+    /// It has a working price but shows none.
+    pub market: bool,
+    pub tif: u8,
+    pub stp_mode: u8,
+    pub stp_group: u32,
+    pub price: i128,
+    pub qty: i128,
+    pub leaves: i128,
+}
+
+impl Order {
+    pub fn filled(&self) -> i128 {
+        self.qty - self.leaves
+    }
+}
+
+/// Why not, and what the answer says besides.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    code: u16,
+    field: u16,
+    order_id: u64,
+    detail: i128,
+}
+
+fn refusal(reject: Reject, field: u16) -> Refusal {
+    Refusal { code: reject.code(), field, order_id: 0, detail: 0 }
+}
+
+fn with_detail(reject: Reject, field: u16, detail: i128) -> Refusal {
+    Refusal { detail, ..refusal(reject, field) }
+}
+
+type Outcome = Result<(), Refusal>;
+
+fn demand(holds: bool, reject: Reject, field: u16) -> Outcome {
+    if holds { Ok(()) } else { Err(refusal(reject, field)) }
+}
+
+/// The command under way.
+#[derive(Clone, Copy)]
+struct Now {
+    seq: u64,
+    ts_ns: u64,
+    origin: Origin,
+}
+
+/// What every event of an order carries (1.3, 1.4).
+struct Stamp {
+    exec_id: u64,
+    ref_seq: u64,
+    recv_time: u64,
+    match_time: u64,
+}
+
+pub struct Model {
+    limits: Option<Limits>,
+    epoch: u64,
+    accounts: BTreeMap<u32, i128>,
+    sessions: BTreeMap<u64, Session>,
+    instruments: BTreeMap<u32, Instrument>,
+    positions: BTreeMap<(u32, u32), i128>,
+    blocked: BTreeSet<u32>,
+    /// In the order in which they came to rest, which is their order in time within a price too.
+    orders: Vec<Order>,
+    waiting: Option<Waiting>,
+    serial: u64,
+    match_id: u64,
+    deposits: i128,
+    seq: u64,
+    ts_ns: u64,
+    events: Vec<Vec<u8>>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Model::new()
+    }
+}
+
+impl Model {
+    pub fn new() -> Model {
+        Model {
+            limits: None,
+            epoch: 0,
+            accounts: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            instruments: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            orders: Vec::new(),
+            waiting: None,
+            serial: 0,
+            match_id: 0,
+            deposits: 0,
+            seq: 0,
+            ts_ns: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// The events of one command, each `| Route | Header | block |`, in order.
+    pub fn apply(&mut self, seq: u64, ts_ns: u64, origin: &Origin, message: &[u8]) -> Vec<Vec<u8>> {
+        assert_eq!(seq, self.seq + 1, "1.1: a gap in seq");
+        assert!(ts_ns >= self.ts_ns, "1.1: time went back");
+        (self.seq, self.ts_ns) = (seq, ts_ns);
+        let now = Now { seq, ts_ns, origin: *origin };
+        if now.origin.session.get() == VENUE {
+            self.hear_venue(&now, message);
+        } else {
+            assert!(self.waiting.is_none(), "5.6: a command between continuations");
+            self.hear_session(&now, message);
+        }
+        std::mem::take(&mut self.events)
+    }
+
+    fn hear_venue(&mut self, now: &Now, message: &[u8]) {
+        let command = Command::read(message);
+        if let Some(Command::Continue(wanted)) = command {
+            return self.go_on(now, wanted.order_id.get());
+        }
+        assert!(self.waiting.is_none(), "5.6: a command between continuations");
+        let Some(command) = command else { return };
+        if self.limits.is_none() && !matches!(command, Command::VenueOpen(_)) {
+            return;
+        }
+        if let Some(outcome) = self.privileged(None, &command) {
+            self.confirm(now, template(message), outcome);
+        }
+    }
+
+    fn hear_session(&mut self, now: &Now, message: &[u8]) {
+        if self.limits.is_none() {
+            return;
+        }
+        let id = now.origin.session.get();
+        let command = Command::read(message);
+        if let Some(Command::Logon(logon)) = command {
+            return self.logon(now, logon);
+        }
+        let Some(session) = self.sessions.get(&id).copied() else { return };
+        if session.connection != Some(now.origin.connection.get())
+            || !self.in_sequence(now, &session, message)
+        {
+            return;
+        }
+        match command {
+            None => self.session_reject(now, shape_fault(message), template(message), 0),
+            Some(Command::Continue(_)) => {
+                self.session_reject(now, Reject::UnknownTemplate.code(), template(message), 0);
+            }
+            Some(Command::Refused(it)) => {
+                self.session_reject(now, it.code.get(), it.ref_template_id.get(), it.ref_field_id.get());
+            }
+            Some(Command::NewOrder(request)) => self.new_order(now, &session, request),
+            Some(Command::CancelOrder(request)) => self.cancel_order(now, &session, request),
+            Some(Command::ModifyOrder(request)) => self.modify_order(now, &session, request),
+            Some(Command::MassCancel(request)) => self.mass_cancel(now, &session, request),
+            Some(command) => {
+                let outcome =
+                    self.privileged(Some(session.role), &command).expect("all others are privileged");
+                self.confirm(now, template(message), outcome);
+            }
+        }
+    }
+
+    // 2 Sessions
+
+    fn logon(&mut self, now: &Now, logon: &Logon) {
+        let id = now.origin.session.get();
+        let wanted = logon.next_server_seq.get();
+        let refused = match self.sessions.get(&id) {
+            None => Some(Reject::UnknownSession),
+            Some(_) if wanted == 0 => Some(Reject::SeqOutOfRange),
+            Some(session) if wanted > session.next_server_seq => Some(Reject::SeqRegressed),
+            Some(_) => None,
+        };
+        if let Some(reject) = refused {
+            let mut text = [0; 32];
+            for (to, from) in text.iter_mut().zip(reject.text().bytes()) {
+                *to = from;
+            }
+            return self.tell(now, id, |_| LogonReject {
+                session_id: id.into(),
+                code: reject.code().into(),
+                pad_a: 0.into(),
+                retry_after_ms: 0.into(),
+                schema_version_min: 1.into(),
+                schema_version_max: 1.into(),
+                pad_b: 0.into(),
+                text,
+            });
+        }
+        let session = self.sessions.get_mut(&id).expect("known");
+        session.connection = Some(now.origin.connection.get());
+        let session = *session;
+        let epoch = self.epoch;
+        let orders_per_account = self.limits().orders_per_account;
+        self.tell(now, id, |_| LogonAck {
+            session_id: id.into(),
+            next_client_seq: session.next_client_seq.into(),
+            next_server_seq: session.next_server_seq.into(),
+            oldest_server_seq: session.next_server_seq.saturating_sub(OUTBOX_MESSAGES).max(1).into(),
+            engine_epoch: epoch.into(),
+            server_time: now.ts_ns.into(),
+            keep_alive_ms: logon.keep_alive_ms.get().clamp(100, 60_000).into(),
+            schema_version: 1.into(),
+            cod_mode: 1,
+            trading_state: 4,
+            orders_per_sec: 0.into(),
+            order_burst: 0.into(),
+            max_frame: (FRAME_BYTES_MAX as u32).into(),
+            max_open_orders: orders_per_account.into(),
+        });
+    }
+
+    /// 2.4: whether the command is applied.
+    fn in_sequence(&mut self, now: &Now, session: &Session, message: &[u8]) -> bool {
+        let (seq, next) = (now.origin.client_seq.get(), session.next_client_seq);
+        if seq < next {
+            if now.origin.flags.get() & ORIGIN_POSSIBLE_RESEND == 0 {
+                self.session_reject(now, Reject::DuplicateSeq.code(), template(message), 0);
+            }
+            return false;
+        }
+        let hole = seq - next;
+        if hole > u64::from(u32::MAX) || seq >= 1 << 63 {
+            self.session_reject(now, Reject::SeqOutOfRange.code(), template(message), 0);
+            return false;
+        }
+        let id = now.origin.session.get();
+        if hole > 0 {
+            self.tell(now, id, |_| NotApplied {
+                from_seq: next.into(),
+                count: (hole as u32).into(),
+                pad_a: 0.into(),
+            });
+        }
+        self.sessions.get_mut(&id).expect("known").next_client_seq = seq + 1;
+        true
+    }
+
+    fn session_reject(&mut self, now: &Now, code: u16, template: u16, field: u16) {
+        self.tell(now, now.origin.session.get(), |_| SessionReject {
+            ref_seq: now.origin.client_seq,
+            code: code.into(),
+            ref_template_id: template.into(),
+            ref_field_id: field.into(),
+            pad_a: 0.into(),
+        });
+    }
+
+    // 3 Privileged commands
+
+    /// `role` is `None` for the venue itself. `None` comes back for what is not privileged.
+    fn privileged(&mut self, role: Option<Role>, command: &Command) -> Option<Outcome> {
+        let may = match command {
+            Command::MarkPrice(_) => Role::Oracle,
+            Command::Deposit(_) => Role::Bridge,
+            Command::VenueOpen(_)
+            | Command::InstrumentCreate(_)
+            | Command::InstrumentState(_)
+            | Command::AccountCreate(_)
+            | Command::SessionCreate(_) => Role::Admin,
+            _ => return None,
+        };
+        if role.is_some_and(|role| role != may) {
+            return Some(Err(refusal(Reject::Permission, 0)));
+        }
+        Some(match command {
+            Command::VenueOpen(it) => self.venue_open(it),
+            Command::InstrumentCreate(it) => self.instrument_create(it),
+            Command::InstrumentState(it) => self.instrument_state(it),
+            Command::AccountCreate(it) => self.account_create(it),
+            Command::SessionCreate(it) => self.session_create(it),
+            Command::MarkPrice(it) => self.mark_price(it),
+            Command::Deposit(it) => self.deposit(it),
+            _ => return None,
+        })
+    }
+
+    fn confirm(&mut self, now: &Now, template: u16, outcome: Outcome) {
+        let answer = outcome.err().unwrap_or(CONFIRMED);
+        self.tell(now, now.origin.session.get(), |stamp| Confirmed {
+            exec_id: stamp.exec_id.into(),
+            ref_seq: stamp.ref_seq.into(),
+            match_time: stamp.match_time.into(),
+            detail: 0.into(),
+            code: answer.code.into(),
+            ref_template_id: template.into(),
+            ref_field_id: answer.field.into(),
+            pad_a: 0.into(),
+        });
+    }
+
+    fn venue_open(&mut self, open: &VenueOpen) -> Outcome {
+        demand(self.limits.is_none(), Reject::AlreadyExists, 0)?;
+        let limits = Limits::read(open).map_err(|field| refusal(Reject::InvalidParameter, field))?;
+        self.limits = Some(limits);
+        self.epoch = open.engine_epoch.get();
+        for account in [ACCOUNT_INSURANCE, ACCOUNT_FEES, ACCOUNT_DUST] {
+            self.accounts.insert(account, 0);
+        }
+        Ok(())
+    }
+
+    fn instrument_create(&mut self, it: &InstrumentCreate) -> Outcome {
+        use Reject::*;
+        let id = it.instrument_id.get();
+        let (tick, lot, contract) = (it.tick_size.get(), it.lot_size.get(), it.contract_size.get());
+        let (mark, qty_max) = (it.mark.get(), it.qty_max.get());
+        demand((1..=self.limits().instruments).contains(&id), InvalidParameter, 7)?;
+        demand(!self.instruments.contains_key(&id), AlreadyExists, 7)?;
+        demand(tick > 0, InvalidParameter, 2)?;
+        demand(lot > 0, InvalidParameter, 3)?;
+        demand(contract > 0, InvalidParameter, 4)?;
+        // What does not fit 128 bits is far above 10^12.
+        let product = (i128::from(tick) * i128::from(lot)).checked_mul(i128::from(contract)).unwrap_or(-1);
+        let whole = 10_i128.pow(21);
+        let tick_value = product / whole;
+        demand(product >= 0 && product % whole == 0, InvalidParameter, 2)?;
+        demand((1..=10_i128.pow(12)).contains(&tick_value), InvalidParameter, 2)?;
+        demand(mark > 0 && within_ticks(mark, tick), InvalidParameter, 5)?;
+        demand(mark % tick == 0, PriceNotOnTick, 5)?;
+        demand((1..=i64::from(i32::MAX)).contains(&qty_max), InvalidParameter, 6)?;
+        demand((1..=1_000_000).contains(&it.initial_margin_ppm.get()), InvalidParameter, 9)?;
+        demand(it.maker_fee_ppm.get() <= 100_000, InvalidParameter, 10)?;
+        demand(it.taker_fee_ppm.get() <= 100_000, InvalidParameter, 11)?;
+        demand(it.kind == 1 || it.kind == 2, InvalidParameter, 12)?;
+        demand(it.price_band_ppm.get() <= 1_000_000, InvalidParameter, 15)?;
+        let instrument = Instrument {
+            tick_size: tick.into(),
+            tick_value,
+            mark: (mark / tick).into(),
+            qty_max: qty_max.into(),
+            initial_margin_ppm: it.initial_margin_ppm.get().into(),
+            maker_fee_ppm: it.maker_fee_ppm.get().into(),
+            taker_fee_ppm: it.taker_fee_ppm.get().into(),
+            band_ppm: it.price_band_ppm.get().into(),
+            underlying: it.underlying_id.get(),
+            state: STATES[0],
+        };
+        self.instruments.insert(id, instrument);
+        Ok(())
+    }
+
+    fn instrument_state(&mut self, it: &InstrumentState) -> Outcome {
+        let instrument =
+            self.instruments.get_mut(&it.instrument_id.get()).ok_or(refusal(Reject::UnknownInstrument, 1))?;
+        demand(STATES.contains(&it.state), Reject::InvalidParameter, 2)?;
+        instrument.state = it.state;
+        Ok(())
+    }
+
+    fn account_create(&mut self, it: &AccountCreate) -> Outcome {
+        let id = it.account_id.get();
+        demand(id != 0, Reject::InvalidParameter, 2)?;
+        demand(id <= self.limits().accounts, Reject::Capacity, 2)?;
+        demand(!self.accounts.contains_key(&id), Reject::AlreadyExists, 2)?;
+        self.accounts.insert(id, 0);
+        Ok(())
+    }
+
+    fn session_create(&mut self, it: &SessionCreate) -> Outcome {
+        let (id, account) = (it.session_id.get(), it.account_id.get());
+        demand(id != 0, Reject::InvalidParameter, 1)?;
+        demand(!self.sessions.contains_key(&id), Reject::AlreadyExists, 1)?;
+        let role = Role::from_wire(it.role).ok_or(refusal(Reject::InvalidParameter, 3))?;
+        if matches!(role, Role::Trade | Role::ReadOnly | Role::CancelOnly) {
+            demand(self.accounts.contains_key(&account), Reject::UnknownAccount, 2)?;
+        } else {
+            demand(account == 0, Reject::InvalidParameter, 2)?;
+        }
+        demand(self.sessions.len() < self.limits().sessions as usize, Reject::Capacity, 1)?;
+        let session = Session { account, role, connection: None, next_client_seq: 1, next_server_seq: 1 };
+        self.sessions.insert(id, session);
+        Ok(())
+    }
+
+    fn mark_price(&mut self, it: &MarkPrice) -> Outcome {
+        let instrument =
+            self.instruments.get_mut(&it.instrument_id.get()).ok_or(refusal(Reject::UnknownInstrument, 2))?;
+        let price = i128::from(it.price.get());
+        let most = i128::from(PRICE_TICKS_MAX) * instrument.tick_size;
+        demand(price > 0 && price <= most, Reject::InvalidParameter, 1)?;
+        demand(price % instrument.tick_size == 0, Reject::PriceNotOnTick, 1)?;
+        instrument.mark = price / instrument.tick_size;
+        Ok(())
+    }
+
+    fn deposit(&mut self, it: &Deposit) -> Outcome {
+        let quote = self.accounts.get_mut(&it.account_id.get()).ok_or(refusal(Reject::UnknownAccount, 3))?;
+        let amount = it.amount.get();
+        demand((1..=1_000_000_000_000_000_000).contains(&amount), Reject::InvalidParameter, 2)?;
+        *quote += i128::from(amount);
+        self.deposits += i128::from(amount);
+        Ok(())
+    }
+
+    fn own_account(&self, session: &Session, account: u32, field: u16) -> Outcome {
+        demand(self.accounts.contains_key(&account), Reject::UnknownAccount, field)?;
+        demand(session.account == account, Reject::NotYourAccount, field)
+    }
+
+    // Telling
+
+    /// An order's price as it is shown, null for a Market order.
+    fn price9(&self, order: &Order) -> i64 {
+        let price = order.price * self.instruments[&order.instrument].tick_size;
+        if order.market { NULL_I64 } else { wire(price) }
+    }
+
+    fn reject(
+        &mut self,
+        now: &Now,
+        template: u16,
+        cl_ord_id: u64,
+        instrument: u32,
+        account: u32,
+        why: Refusal,
+    ) {
+        self.tell(now, now.origin.session.get(), |stamp| OrderRejected {
+            exec_id: stamp.exec_id.into(),
+            order_id: why.order_id.into(),
+            cl_ord_id: cl_ord_id.into(),
+            ref_seq: stamp.ref_seq.into(),
+            recv_time: stamp.recv_time.into(),
+            match_time: stamp.match_time.into(),
+            detail: wire(why.detail).into(),
+            instrument_id: instrument.into(),
+            account_id: account.into(),
+            code: why.code.into(),
+            ref_template_id: template.into(),
+            ref_field_id: why.field.into(),
+            pad_a: 0.into(),
+        });
+    }
+
+    fn executed(&mut self, now: &Now, order: &Order, maker: &Order, lots: i128, fee: i128, liquidity: u8) {
+        let price = maker.price * self.instruments[&order.instrument].tick_size;
+        let position = self.positions[&(order.account, order.instrument)];
+        let match_id = self.match_id;
+        let filled = order.leaves == 0;
+        self.tell(now, order.session, |stamp| OrderExecuted {
+            exec_id: stamp.exec_id.into(),
+            order_id: order.order_id.into(),
+            cl_ord_id: order.cl_ord_id.into(),
+            ref_seq: stamp.ref_seq.into(),
+            recv_time: stamp.recv_time.into(),
+            match_time: stamp.match_time.into(),
+            match_id: match_id.into(),
+            last_px: wire(price).into(),
+            last_qty: wire(lots).into(),
+            leaves_qty: wire(order.leaves).into(),
+            cum_qty: wire(order.filled()).into(),
+            fee: wire(fee).into(),
+            position: wire(position).into(),
+            instrument_id: order.instrument.into(),
+            account_id: order.account.into(),
+            side: side_of(order),
+            status: if filled { status::FILLED } else { status::PARTIALLY_FILLED },
+            liquidity,
+            pad_a: 0,
+            mmp_group: 0.into(),
+            pad_b: 0.into(),
+        });
+    }
+
+    fn modified(&mut self, now: &Now, session: u64, order: &Order, cl_ord_id: u64, kept: bool) {
+        let price = self.price9(order);
+        self.tell(now, session, |stamp| OrderModified {
+            exec_id: stamp.exec_id.into(),
+            order_id: order.order_id.into(),
+            cl_ord_id: cl_ord_id.into(),
+            ref_seq: stamp.ref_seq.into(),
+            recv_time: stamp.recv_time.into(),
+            match_time: stamp.match_time.into(),
+            orig_cl_ord_id: order.cl_ord_id.into(),
+            price: price.into(),
+            qty: wire(order.qty).into(),
+            leaves_qty: wire(order.leaves).into(),
+            display_qty: NULL_I64.into(),
+            instrument_id: order.instrument.into(),
+            account_id: order.account.into(),
+            side: side_of(order),
+            status: if order.filled() > 0 { status::PARTIALLY_FILLED } else { status::NEW },
+            priority_kept: if kept { 1 } else { 2 },
+            pad_a: 0,
+            flags: 0.into(),
+            pad_b: 0.into(),
+        });
+    }
+
+    fn canceled(&mut self, now: &Now, session: u64, order: &Order, cl_ord_id: u64, reason: u8) {
+        self.tell(now, session, |stamp| OrderCanceled {
+            exec_id: stamp.exec_id.into(),
+            order_id: order.order_id.into(),
+            cl_ord_id: cl_ord_id.into(),
+            ref_seq: stamp.ref_seq.into(),
+            recv_time: stamp.recv_time.into(),
+            match_time: stamp.match_time.into(),
+            orig_cl_ord_id: order.cl_ord_id.into(),
+            canceled_qty: wire(order.leaves).into(),
+            cum_qty: wire(order.filled()).into(),
+            instrument_id: order.instrument.into(),
+            account_id: order.account.into(),
+            side: side_of(order),
+            reason,
+            pad_a: 0.into(),
+            pad_b: 0.into(),
+        });
+    }
+
+    fn tell<M: Message>(&mut self, now: &Now, session: u64, block: impl FnOnce(Stamp) -> M) {
+        let mut server_seq = 0;
+        if M::TEMPLATE >= 100
+            && let Some(told) = self.sessions.get_mut(&session)
+        {
+            server_seq = told.next_server_seq;
+            told.next_server_seq += 1;
+        }
+        let sub = self.events.len() as u64 + 1;
+        let answers = session == now.origin.session.get();
+        let stamp = Stamp {
+            exec_id: now.seq << 16 | sub,
+            ref_seq: if answers { now.origin.client_seq.get() } else { 0 },
+            recv_time: if answers { now.origin.received_ns.get() } else { 0 },
+            match_time: now.ts_ns,
+        };
+        let route = Route { session: session.into(), server_seq: server_seq.into() };
+        self.events.push(Routed { route, message: Framed::new(block(stamp)) }.as_bytes().to_vec());
+    }
+
+    // Views
+
+    fn limits(&self) -> &Limits {
+        self.limits.as_ref().expect("the venue is open")
+    }
+
+    pub fn quote(&self, account: u32) -> i128 {
+        self.accounts.get(&account).copied().unwrap_or(0)
+    }
+
+    pub fn accounts(&self) -> impl Iterator<Item = (u32, i128)> {
+        self.accounts.iter().map(|(id, quote)| (*id, *quote))
+    }
+
+    pub fn position(&self, account: u32, instrument: u32) -> i128 {
+        self.positions.get(&(account, instrument)).copied().unwrap_or(0)
+    }
+
+    /// Every entry of the position table, the flat ones too.
+    pub fn positions(&self) -> impl Iterator<Item = (u32, u32, i128)> {
+        self.positions.iter().map(|((account, instrument), lots)| (*account, *instrument, *lots))
+    }
+
+    pub fn open_orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    pub fn instrument(&self, id: u32) -> Option<&Instrument> {
+        self.instruments.get(&id)
+    }
+
+    pub fn session(&self, id: u64) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    pub fn is_blocked(&self, account: u32) -> bool {
+        self.blocked.contains(&account)
+    }
+
+    pub fn total_deposits(&self) -> i128 {
+        self.deposits
+    }
+
+    /// The best price of one side of a book, in ticks.
+    pub fn best(&self, instrument: u32, buy: bool) -> Option<i128> {
+        let side = self.orders.iter().filter(|order| order.instrument == instrument && order.buy == buy);
+        let prices = side.map(|order| order.price);
+        if buy { prices.max() } else { prices.min() }
+    }
+
+    /// Section 7, as far as a model that keeps no sums can break it.
+    pub fn check(&self) {
+        assert_eq!(self.accounts.values().sum::<i128>(), self.deposits, "7.1");
+        for id in self.instruments.keys() {
+            let held = self.positions.iter().filter(|((_, instrument), _)| instrument == id);
+            assert_eq!(held.map(|(_, lots)| lots).sum::<i128>(), 0, "7.2");
+            if let (None, Some(bid), Some(ask)) =
+                (self.continuation(), self.best(*id, true), self.best(*id, false))
+            {
+                assert!(bid < ask, "7.4: {bid} stands against {ask} in instrument {id}");
+            }
+        }
+    }
+}
+
+/// The template that a message names, 0 when it is too short for a header.
+pub fn template(message: &[u8]) -> u16 {
+    if message.len() < HEADER_BYTES { 0 } else { u16::from_le_bytes([message[2], message[3]]) }
+}
+
+/// 2.6: what is wrong with a message that is no command.
+fn shape_fault(message: &[u8]) -> u16 {
+    let known = [
+        Logon::TEMPLATE,
+        NewOrder::TEMPLATE,
+        CancelOrder::TEMPLATE,
+        ModifyOrder::TEMPLATE,
+        MassCancel::TEMPLATE,
+        InstrumentState::TEMPLATE,
+        MarkPrice::TEMPLATE,
+        Deposit::TEMPLATE,
+        VenueOpen::TEMPLATE,
+        InstrumentCreate::TEMPLATE,
+        AccountCreate::TEMPLATE,
+        SessionCreate::TEMPLATE,
+        Refused::TEMPLATE,
+        Continue::TEMPLATE,
+    ];
+    let named = known.contains(&template(message));
+    if named { Reject::BadBlockLength.code() } else { Reject::UnknownTemplate.code() }
+}
+
+fn within_ticks(price: i64, tick_size: i64) -> bool {
+    i128::from(price) <= i128::from(tick_size) << 48
+}
+
+/// `ceil(amount * ppm / 10^6)`, in two parts because the product of the largest amounts exceeds 128 bits.
+fn share_up(amount: i128, ppm: i128) -> i128 {
+    amount / MILLION * ppm + (amount % MILLION * ppm + MILLION - 1) / MILLION
+}
+
+fn side_of(order: &Order) -> u8 {
+    if order.buy { 1 } else { 2 }
+}
+
+/// A number as the wire shows it: at its bound when it does not fit.
+fn wire(number: i128) -> i64 {
+    number.clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX)) as i64
+}

@@ -1,0 +1,302 @@
+//! Section 5 without the amends: how an order meets the other side, what keeps a member from trading with itself, cancels
+//! one by one and many at a time, and the work that waits for a continuation.
+
+use super::*;
+
+const CANCEL_TAKER: u8 = 2;
+const CANCEL_MAKER: u8 = 3;
+const CANCEL_BOTH: u8 = 4;
+
+/// What a `Continue` is due for (5.6).
+#[derive(Clone, Copy)]
+pub(super) enum Waiting {
+    Taker(Order),
+    MassCancel(Sweep),
+}
+
+/// A mass cancel under way.
+#[derive(Clone, Copy)]
+pub(super) struct Sweep {
+    /// Who asked, for the answer at the end.
+    origin: Origin,
+    request: MassCancel,
+    canceled: u32,
+}
+
+/// 5.8.
+pub(super) fn own(taker: &Order, maker: &Order) -> bool {
+    let group = taker.stp_group != 0 && taker.stp_group == maker.stp_group;
+    taker.stp_mode != STP_NONE && (taker.account == maker.account || group)
+}
+
+impl Model {
+    pub(super) fn meet(&mut self, now: &Now, mut taker: Order) {
+        let mut steps = 0;
+        while taker.leaves > 0 {
+            let Some(maker) = self.best_maker(&taker) else { break };
+            if steps == self.limits().matches_per_command {
+                self.waiting = Some(Waiting::Taker(taker));
+                return;
+            }
+            if own(&taker, &self.orders[maker]) {
+                self.prevent(now, &mut taker, maker);
+            } else {
+                self.trade(now, &mut taker, maker);
+            }
+            steps += 1;
+        }
+        if taker.leaves == 0 {
+            return;
+        }
+        match taker.tif {
+            GTC => self.orders.push(taker),
+            IOC => self.canceled(now, taker.session, &taker, taker.cl_ord_id, reason::IOC),
+            _ => self.canceled(now, taker.session, &taker, taker.cl_ord_id, reason::FOK),
+        }
+    }
+
+    /// 5.6: a `Continue` that is due.
+    pub(super) fn go_on(&mut self, now: &Now, order_id: u64) {
+        if self.continuation() != Some(order_id) {
+            return;
+        }
+        match self.waiting.take() {
+            Some(Waiting::Taker(taker)) => self.meet(now, taker),
+            Some(Waiting::MassCancel(sweep)) => self.sweep(now, sweep),
+            None => {}
+        }
+    }
+
+    /// All orders that a taker may meet, in the order in which it meets them.
+    pub(super) fn queue(&self, taker: &Order) -> Vec<Order> {
+        let mut queue: Vec<Order> =
+            self.orders.iter().filter(|maker| crosses(taker, maker)).copied().collect();
+        // Stable: equals stay in the order of time.
+        queue.sort_by_key(|maker| if taker.buy { maker.price } else { -maker.price });
+        queue
+    }
+
+    /// 4.14.
+    pub(super) fn fillable(&self, taker: &Order) -> i128 {
+        let mut lots = 0;
+        for maker in self.queue(taker) {
+            match own(taker, &maker) {
+                true if taker.stp_mode == CANCEL_MAKER => {}
+                true => break,
+                false => lots += maker.leaves,
+            }
+        }
+        lots
+    }
+
+    /// Where the order stands that the taker meets next.
+    fn best_maker(&self, taker: &Order) -> Option<usize> {
+        let found = self.orders.iter().enumerate().filter(|(_, maker)| crosses(taker, maker));
+        // The first of equals is the oldest.
+        let best = found.min_by_key(|(_, maker)| if taker.buy { maker.price } else { -maker.price });
+        best.map(|(index, _)| index)
+    }
+
+    fn trade(&mut self, now: &Now, taker: &mut Order, index: usize) {
+        let instrument = self.instruments[&taker.instrument];
+        let lots = taker.leaves.min(self.orders[index].leaves);
+        taker.leaves -= lots;
+        self.orders[index].leaves -= lots;
+        let maker = self.orders[index];
+        if maker.leaves == 0 {
+            self.orders.remove(index);
+        }
+        let value = lots * maker.price * instrument.tick_value;
+        let taker_fee = share_up(value, instrument.taker_fee_ppm);
+        let maker_fee = share_up(value, instrument.maker_fee_ppm);
+        for (order, fee) in [(*taker, taker_fee), (maker, maker_fee)] {
+            let sign = if order.buy { 1 } else { -1 };
+            *self.positions.entry((order.account, order.instrument)).or_insert(0) += sign * lots;
+            *self.accounts.get_mut(&order.account).expect("it has orders") -= sign * value + fee;
+            *self.accounts.get_mut(&ACCOUNT_FEES).expect("always exists") += fee;
+        }
+        self.match_id += 1;
+        self.executed(now, taker, &maker, lots, taker_fee, liquidity::TAKER);
+        self.executed(now, &maker, &maker, lots, maker_fee, liquidity::MAKER);
+    }
+
+    /// 5.8: what happens where the taker would meet an order of its own.
+    fn prevent(&mut self, now: &Now, taker: &mut Order, index: usize) {
+        let maker = self.orders[index];
+        match taker.stp_mode {
+            CANCEL_TAKER => self.give_up(now, taker),
+            CANCEL_MAKER | CANCEL_BOTH => {
+                self.orders.remove(index);
+                self.lose(now, &maker, maker.leaves);
+                if taker.stp_mode == CANCEL_BOTH {
+                    self.give_up(now, taker);
+                }
+            }
+            _ => {
+                let lots = taker.leaves.min(maker.leaves);
+                match self.lose(now, &maker, lots) {
+                    Some(rest) => self.orders[index] = rest,
+                    None => drop(self.orders.remove(index)),
+                }
+                let rest = self.lose(now, taker, lots);
+                *taker = rest.unwrap_or(Order { leaves: 0, ..*taker });
+            }
+        }
+    }
+
+    fn give_up(&mut self, now: &Now, taker: &mut Order) {
+        self.lose(now, taker, taker.leaves);
+        taker.leaves = 0;
+    }
+
+    /// Tells that an order loses `lots` to its own other side, and gives what is left of it.
+    fn lose(&mut self, now: &Now, order: &Order, lots: i128) -> Option<Order> {
+        if lots == order.leaves {
+            self.canceled(now, order.session, order, order.cl_ord_id, reason::STP);
+            return None;
+        }
+        let rest = Order { qty: order.qty - lots, leaves: order.leaves - lots, ..*order };
+        self.modified(now, order.session, &rest, order.cl_ord_id, true);
+        Some(rest)
+    }
+
+    // Cancels
+
+    pub(super) fn cancel_order(&mut self, now: &Now, session: &Session, it: &CancelOrder) {
+        let cl_ord_id = it.cl_ord_id.get();
+        match self.find_cancel(session, it) {
+            Ok(index) => self.cancel_by_user(now, index, cl_ord_id),
+            Err(why) => {
+                let (instrument, account) = (it.instrument_id.get(), it.account_id.get());
+                self.reject(now, CancelOrder::TEMPLATE, cl_ord_id, instrument, account, why);
+            }
+        }
+    }
+
+    /// 5.13.
+    pub(super) fn cancel_by_user(&mut self, now: &Now, index: usize, cl_ord_id: u64) {
+        let order = self.orders.remove(index);
+        let sender = now.origin.session.get();
+        self.canceled(now, sender, &order, cl_ord_id, reason::BY_USER);
+        if order.session != sender {
+            self.canceled(now, order.session, &order, order.cl_ord_id, reason::BY_USER);
+        }
+    }
+
+    fn find_cancel(&self, session: &Session, it: &CancelOrder) -> Result<usize, Refusal> {
+        let (orig, order_id) = (it.orig_cl_ord_id.get(), it.order_id.get());
+        demand(may_cancel(session), Reject::Permission, 0)?;
+        self.own_account(session, it.account_id.get(), 5)?;
+        demand((orig == 0) != (order_id == 0), Reject::InvalidCombination, 2)?;
+        self.find_named(it.account_id.get(), it.instrument_id.get(), orig, order_id)
+    }
+
+    /// 5.12: one of `orig` and `order_id` is 0.
+    pub(super) fn find_named(
+        &self,
+        account: u32,
+        instrument: u32,
+        orig: u64,
+        order_id: u64,
+    ) -> Result<usize, Refusal> {
+        let named = |order: &Order| {
+            let named = if orig != 0 { order.cl_ord_id == orig } else { order.order_id == order_id };
+            named && order.account == account && (instrument == 0 || instrument == order.instrument)
+        };
+        let field = if orig != 0 { 2 } else { 3 };
+        let found = self.orders.iter().position(named);
+        found.ok_or(Refusal { order_id, ..refusal(Reject::UnknownOrder, field) })
+    }
+
+    // Mass cancels
+
+    pub(super) fn mass_cancel(&mut self, now: &Now, session: &Session, it: &MassCancel) {
+        let sweep = Sweep { origin: now.origin, request: *it, canceled: 0 };
+        if let Err(why) = self.judge_mass_cancel(session, it) {
+            return self.mass_canceled(now, &sweep, why.code);
+        }
+        match it.block_new {
+            1 => drop(self.blocked.insert(it.account_id.get())),
+            2 => drop(self.blocked.remove(&it.account_id.get())),
+            _ => {}
+        }
+        self.sweep(now, sweep);
+    }
+
+    /// 5.20 in order.
+    fn judge_mass_cancel(&self, session: &Session, it: &MassCancel) -> Outcome {
+        demand(may_cancel(session), Reject::Permission, 0)?;
+        self.own_account(session, it.account_id.get(), 0)?;
+        demand((1..=4).contains(&it.scope), Reject::InvalidCombination, 0)?;
+        demand((1..=3).contains(&it.side), Reject::InvalidSide, 0)?;
+        demand(it.block_new <= 2, Reject::InvalidCombination, 0)?;
+        let exists = self.instruments.contains_key(&it.instrument_id.get());
+        demand(it.scope != 3 || exists, Reject::UnknownInstrument, 0)
+    }
+
+    /// 5.22.
+    fn sweep(&mut self, now: &Now, mut sweep: Sweep) {
+        let mut steps = 0;
+        while let Some(index) = self.first_named(&sweep) {
+            if steps == self.limits().matches_per_command {
+                self.waiting = Some(Waiting::MassCancel(sweep));
+                return;
+            }
+            let order = self.orders.remove(index);
+            self.canceled(now, order.session, &order, order.cl_ord_id, reason::MASS_CANCEL);
+            sweep.canceled += 1;
+            steps += 1;
+        }
+        self.mass_canceled(now, &sweep, 0);
+    }
+
+    /// Where the order with the lowest serial stands that a mass cancel still names.
+    fn first_named(&self, sweep: &Sweep) -> Option<usize> {
+        let it = &sweep.request;
+        let named = |order: &Order| {
+            let inside = match it.scope {
+                1 => order.session == sweep.origin.session.get(),
+                2 => true,
+                3 => order.instrument == it.instrument_id.get(),
+                _ => self.instruments[&order.instrument].underlying == it.underlying_id.get(),
+            };
+            let side = it.side == 3 || it.side == side_of(order);
+            order.account == it.account_id.get() && side && inside
+        };
+        let found = self.orders.iter().enumerate().filter(|(_, order)| named(order));
+        found.min_by_key(|(_, order)| order.order_id >> ORDER_SLOT_BITS).map(|(index, _)| index)
+    }
+
+    /// The answer carries the numbers of the request, whichever command ends it.
+    fn mass_canceled(&mut self, now: &Now, sweep: &Sweep, code: u16) {
+        let asked = Now { origin: sweep.origin, ..*now };
+        self.tell(&asked, sweep.origin.session.get(), |stamp| MassCancelAck {
+            exec_id: stamp.exec_id.into(),
+            order_id: 0.into(),
+            cl_ord_id: sweep.request.cl_ord_id,
+            ref_seq: stamp.ref_seq.into(),
+            recv_time: stamp.recv_time.into(),
+            match_time: stamp.match_time.into(),
+            canceled: sweep.canceled.into(),
+            code: code.into(),
+            pad_a: 0.into(),
+        });
+    }
+
+    /// The work that a `Continue` is due for: an order, or 0 for a mass cancel.
+    pub fn continuation(&self) -> Option<u64> {
+        self.waiting.map(|waiting| match waiting {
+            Waiting::Taker(taker) => taker.order_id,
+            Waiting::MassCancel(_) => 0,
+        })
+    }
+}
+
+fn may_cancel(session: &Session) -> bool {
+    matches!(session.role, Role::Trade | Role::CancelOnly)
+}
+
+fn crosses(taker: &Order, maker: &Order) -> bool {
+    let reaches = if taker.buy { maker.price <= taker.price } else { maker.price >= taker.price };
+    maker.instrument == taker.instrument && maker.buy != taker.buy && reaches
+}

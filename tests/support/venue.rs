@@ -1,0 +1,151 @@
+//! A venue as an operator has it: the real program in a process of its own, on a free port, in a directory that goes away
+//! with it. Started, ended and killed by its process id.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A program of this workspace, built like the tests are. Under `cargo test --workspace` it is built already, and the call
+/// to cargo only says so.
+pub fn program(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let test = std::env::current_exe().expect("a test is a program");
+            let target = test.ancestors().nth(2).expect("tests lie in TARGET/PROFILE/deps").to_owned();
+            let release = target.file_name().is_some_and(|profile| profile == "release");
+            let mut build = Command::new(env!("CARGO"));
+            build.args(["build", "--quiet", "-p", "gateway", "-p", "settlement-bridge", "--bins"]);
+            build.args(release.then_some("--release"));
+            build.arg("--target-dir").arg(target.parent().expect("a profile lies in the target directory"));
+            build.current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(build.status().expect("cargo runs").success(), "the programs do not build");
+            target
+        })
+        .join(name)
+}
+
+/// Runs a program to its end.
+pub fn run(name: &str, arguments: &[&str]) -> Output {
+    Command::new(program(name)).args(arguments).stdin(Stdio::null()).output().expect("the program starts")
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// A venue's directory, made by `ballast init`.
+pub struct Home {
+    directory: TempDir,
+}
+
+impl Home {
+    /// `edit` changes the written configuration.
+    pub fn new(edit: impl FnOnce(String) -> String) -> Home {
+        let directory = tempfile::tempdir().expect("there is room for a venue");
+        let home = Home { directory };
+        let listen = format!("127.0.0.1:{}", free_port());
+        let done = run("ballast", &["init", home.shown(), "--profile", "demo", "--listen", &listen]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let file = home.path().join("ballast.toml");
+        let text = std::fs::read_to_string(&file).expect("init wrote it");
+        // Small segments, so that a test does not fill the disk and rotation happens.
+        let text = edit(text.replace("segment_mib = 64", "segment_mib = 4"));
+        std::fs::write(&file, text).expect("the directory is ours");
+        home
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn shown(&self) -> &str {
+        self.path().to_str().expect("temporary paths are text")
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.path().join("journal")
+    }
+
+    pub fn serve(&self) -> Venue {
+        Venue::start("serve", self)
+    }
+}
+
+/// A running venue. Dropped, it is killed.
+pub struct Venue {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+    /// What it printed up to the line that says that it listens.
+    pub said: Vec<String>,
+}
+
+impl Venue {
+    /// Started, and listening.
+    pub fn start(command: &str, home: &Home) -> Venue {
+        let mut venue = Venue::spawn(command, home);
+        venue.read_until("listening");
+        venue
+    }
+
+    /// Started, and perhaps not yet listening.
+    pub fn spawn(command: &str, home: &Home) -> Venue {
+        let mut child = Command::new(program("ballast"))
+            .args([command, home.shown()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Venue { child, output, said: Vec::new() }
+    }
+
+    /// Reads on until a line holds `word`.
+    pub fn read_until(&mut self, word: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let bytes = self.output.read_line(&mut line).expect("the pipe is ours");
+            assert!(bytes > 0, "the venue ended before it said '{word}': {:?}", self.said);
+            let line = line.trim_end().to_string();
+            self.said.push(line.clone());
+            if line.contains(word) {
+                return line;
+            }
+        }
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// kill -9: nothing is drained, nothing is said.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// SIGTERM, and what it said until its end.
+    pub fn terminate(mut self) -> (ExitStatus, Vec<String>) {
+        kill_process(self.pid(), Signal::TERM).expect("it is ours");
+        let mut line = String::new();
+        while self.output.read_line(&mut line).expect("the pipe is ours") > 0 {
+            self.said.push(std::mem::take(&mut line).trim_end().to_string());
+        }
+        let status = self.child.wait().expect("it is ours");
+        (status, std::mem::take(&mut self.said))
+    }
+}
+
+impl Drop for Venue {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

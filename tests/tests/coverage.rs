@@ -1,0 +1,48 @@
+//! The workload reaches every answer that the rules know, and the model keeps section 7 all the while.
+
+use tests::workload::{Coverage, Profile, Stream};
+
+#[test]
+fn the_standard_profile_reaches_every_answer() {
+    let mut coverage = Coverage::default();
+    for seed in 1..=4 {
+        let mut stream = Stream::new(seed, Profile::STANDARD);
+        for _ in 0..30_000 {
+            stream.advance();
+        }
+        stream.model.check();
+        coverage.add(&stream.coverage);
+    }
+    println!("{coverage}");
+    assert_eq!(coverage.missing(), Vec::<String>::new());
+}
+
+#[test]
+fn every_profile_conserves_money_and_lots() {
+    for profile in Profile::ALL {
+        let mut stream = Stream::new(9, profile);
+        for count in 0..20_000 {
+            stream.advance();
+            if count % 50 == 0 {
+                stream.model.check();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_stream_again() {
+    let record = || {
+        let mut stream = Stream::new(5, Profile::CAPPED);
+        (0..5_000)
+            .map(|_| stream.advance())
+            .map(|it| (it.ts_ns, it.step.message, it.events))
+            .collect::<Vec<_>>()
+    };
+    assert!(record() == record());
+}
+
+#[test]
+fn an_empty_coverage_misses_everything() {
+    assert_eq!(Coverage::default().missing().len(), Coverage::reachable().len());
+}
