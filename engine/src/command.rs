@@ -2,9 +2,9 @@
 //! command. Layouts of templates 3-111 are those of the public schema; 300-349 are privileged, 330 and 331 are written
 //! by the venue's own stages and never accepted from a socket.
 
-use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::little_endian::{I32, I64, U16, U32, U64};
 
-use crate::message::{Message, blocks, split};
+use crate::message::{Message, blocks, rows, split};
 
 pub type Char16 = [u8; 16];
 pub type Char32 = [u8; 32];
@@ -23,6 +23,14 @@ blocks! {
         side: u8, ord_type: u8, tif: u8, stp_mode: u8, flags: U16, mmp_group: U16,
     }
 
+    /// Rests armed until its trigger fires. `condition` 1 stop, 2 take-profit; `trigger_type` 1 mark, 2 index, 3 last.
+    NewTriggerOrder = 101, 88 {
+        cl_ord_id: U64, price: I64, qty: I64, display_qty: I64, expire_time: U64,
+        instrument_id: U32, account_id: U32, stp_group: U32, max_delay_us: U32,
+        side: u8, ord_type: u8, tif: u8, stp_mode: u8, flags: U16, mmp_group: U16,
+        trigger_price: I64, trail_offset: I64, oco_group: U32, trigger_type: u8, condition: u8, pad_a: U16,
+    }
+
     /// `qty` is the total; null fields stay as they are. Exactly one of `orig_cl_ord_id` and `order_id` is not zero.
     ModifyOrder = 110, 64 {
         cl_ord_id: U64, orig_cl_ord_id: U64, order_id: U64, price: I64, qty: I64, display_qty: I64,
@@ -36,11 +44,32 @@ blocks! {
 
     MassCancel = 112, 32 {
         cl_ord_id: U64, account_id: U32, instrument_id: U32, underlying_id: U32, mmp_group: U16,
-        scope: u8, side: u8, block_new: u8, pad_a: u8, pad_b: U16, pad_c: U32,
+        scope: u8, side: u8, block_new: u8, kind: u8, pad_a: U16, pad_b: U32,
     }
+
+    /// The head of a mass quote; a `GroupSize` and that many `QuoteEntry` follow.
+    MassQuote = 113, 28 {
+        quote_id: U64, account_id: U32, stp_group: U32, max_delay_us: U32, mmp_group: U16, stp_mode: u8, pad_a: u8,
+        flags: U16, pad_b: U16,
+    }
+
+    /// The terms of one market-maker protection group; with `reset` 1 only its freeze ends.
+    MmpConfig = 114, 56 {
+        cl_ord_id: U64, account_id: U32, mmp_group: U16, reset: u8, pad_a: u8, window_ms: U32, frozen_ms: U32,
+        qty_limit: I64, delta_limit: I64, vega_limit: I64, count_limit: U32, pad_b: U32,
+    }
+
+    /// `instrument_id` 0 asks for the orders of all instruments.
+    OpenOrdersRequest = 115, 16 { cl_ord_id: U64, account_id: U32, instrument_id: U32 }
 
     /// The mark price of one instrument, from an oracle.
     MarkPrice = 300, 16 { price: I64, instrument_id: U32, pad_a: U32 }
+
+    /// The index price that triggers may follow, from an oracle.
+    IndexPrice = 301, 16 { price: I64, instrument_id: U32, pad_a: U32 }
+
+    /// What one lot moves: `delta` in millionths of a lot of the underlying, `vega` in millionths, from the risk model.
+    Sensitivity = 302, 24 { delta: I64, vega: I64, instrument_id: U32, pad_a: U32 }
 
     /// Collateral that arrived; `reference` is the sender's own number for it.
     Deposit = 310, 24 { reference: U64, amount: I64, account_id: U32, pad_a: U32 }
@@ -50,7 +79,7 @@ blocks! {
         venue_id: U64, engine_epoch: U64, hash_key: [U64; 2],
         accounts_max: U32, instruments_max: U32, sessions_max: U32, orders_max: U32,
         levels_max: U32, positions_max: U32, orders_per_account_max: U32, matches_per_command_max: U32,
-        pad_a: U64, pad_b: U64,
+        closed_ids_max: U32, mmp_groups_max: U32, pad_a: U64,
     }
 
     /// `kind` as InstrKind; money in 1e-6, prices and sizes in 1e-9.
@@ -62,16 +91,30 @@ blocks! {
 
     AccountCreate = 322, 24 { name: Char16, account_id: U32, pad_a: U32 }
 
-    SessionCreate = 323, 16 { session_id: U64, account_id: U32, role: u8, pad_a: u8, pad_b: U16 }
+    /// `rising_ids` 1: client ids of its orders only rise.
+    SessionCreate = 323, 16 { session_id: U64, account_id: U32, role: u8, rising_ids: u8, pad_a: U16 }
 
-    /// The trading state of one instrument.
-    InstrumentState = 324, 8 { instrument_id: U32, state: u8, pad_a: u8, pad_b: U16 }
+    /// The trading state of one instrument; `until` is the end of an auction, 0 for none.
+    InstrumentState = 324, 16 { instrument_id: U32, state: u8, pad_a: u8, pad_b: U16, until: U64 }
+
+    /// An instrument of two to four legs, all of which trade at once.
+    ComboCreate = 325, 80 {
+        symbol: Char32, leg_instruments: [U32; 4], leg_ratios: [I32; 4], qty_max: I64, instrument_id: U32, price_band_ppm: U32,
+    }
 
     /// A frame that took its place in the client's sequence but could not be read.
     Refused = 330, 8 { code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16 }
 
     /// What stopped at the cap on steps goes on: a taker, or with 0 a mass cancel.
     Continue = 331, 8 { order_id: U64 }
+
+    /// Time has reached the deadline.
+    Tick = 332, 8 { pad_a: U64 }
+}
+
+rows! {
+    /// One instrument of a mass quote: both sides, a quantity of 0 being none.
+    QuoteEntry = 40 { instrument_id: U32, pad_a: U32, bid_px: I64, bid_qty: I64, ask_px: I64, ask_qty: I64 }
 }
 
 /// What a session may do.

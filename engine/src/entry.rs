@@ -170,7 +170,7 @@ impl Venue {
             mmp_group: U16::new(0),
         };
         voice.tell(self.sessions.at_mut(sender), block);
-        let nature = Nature { session: sender, side, tif, stp, is_market };
+        let nature = Nature { is_market, ..Nature::plain(sender, side, tif, stp) };
         let order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
         self.run_taker(voice, Taker { order, is_open: false });
     }

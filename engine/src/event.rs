@@ -3,7 +3,7 @@
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 
-use crate::message::blocks;
+use crate::message::{blocks, rows};
 
 blocks! {
     LogonAck = 4, 72 {
@@ -57,9 +57,36 @@ blocks! {
         canceled: U32, code: U16, pad_a: U16,
     }
 
+    /// The head of the answer to a mass quote; a `GroupSize` and one `QuoteAckEntry` for each entry follow.
+    MassQuoteAck = 211, 44 {
+        exec_id: U64, quote_id: U64, ref_seq: U64, recv_time: U64, match_time: U64, code: U16, mmp_group: U16,
+    }
+
+    /// A protection group was breached: all its orders are canceled.
+    MmpTriggered = 212, 40 {
+        exec_id: U64, match_time: U64, frozen_until: U64, account_id: U32, canceled: U32, mmp_group: U16, reason: u8, pad_a: u8,
+        pad_b: U32,
+    }
+
+    /// The end of an answer of many parts, or the whole answer to a request that has none.
+    RequestComplete = 216, 32 { exec_id: U64, cl_ord_id: U64, ref_seq: U64, count: U32, code: U16, pad_a: U16 }
+
+    /// What the auction would do now.
+    AuctionIndicative = 440, 56 {
+        exec_id: U64, match_time: U64, instrument_id: U32, imbalance_side: u8, pad_a: u8, pad_b: U16,
+        indicative_px: I64, indicative_qty: I64, imbalance_qty: I64, auction_end: U64,
+    }
+
     /// The answer to every privileged command: `code` 0 is done, anything else is why not.
     Confirmed = 350, 40 {
         exec_id: U64, ref_seq: U64, match_time: U64, detail: I64, code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16,
+    }
+}
+
+rows! {
+    /// What became of one entry of a mass quote.
+    QuoteAckEntry = 16 {
+        instrument_id: U32, bid_status: u8, ask_status: u8, bid_code: U16, ask_code: U16, pad_a: U16, pad_b: U32,
     }
 }
 
@@ -68,6 +95,10 @@ pub mod status {
     pub const NEW: u8 = 1;
     pub const PARTIALLY_FILLED: u8 = 2;
     pub const FILLED: u8 = 3;
+    pub const CANCELED: u8 = 4;
+    pub const REJECTED: u8 = 5;
+    pub const TRIGGERED: u8 = 7;
+    pub const SUSPENDED: u8 = 8;
 }
 
 /// CancelReason on the wire.
@@ -75,8 +106,12 @@ pub mod reason {
     pub const BY_USER: u8 = 1;
     pub const MASS_CANCEL: u8 = 2;
     pub const STP: u8 = 3;
+    pub const MMP: u8 = 4;
+    pub const EXPIRED: u8 = 7;
     pub const IOC: u8 = 8;
     pub const FOK: u8 = 9;
+    pub const REDUCE_ONLY: u8 = 11;
+    pub const INSTRUMENT_EXPIRED: u8 = 15;
 }
 
 /// `OrderModified::priority_kept` on the wire.
@@ -89,6 +124,15 @@ pub mod priority {
 pub mod liquidity {
     pub const MAKER: u8 = 1;
     pub const TAKER: u8 = 2;
+    pub const AUCTION: u8 = 3;
+}
+
+/// MmpReason on the wire.
+pub mod mmp_reason {
+    pub const QTY: u8 = 1;
+    pub const DELTA: u8 = 2;
+    pub const VEGA: u8 = 3;
+    pub const COUNT: u8 = 4;
 }
 
 /// Who listens to the engine: the log ring in production, a comparison in a replay, a list in a test.

@@ -59,7 +59,9 @@ pub fn read(instrument: &Instrument, request: &NewOrder) -> Result<Form, Refusal
     let side = Side::from_wire(request.side).ok_or(refused(Reject::InvalidSide, 10))?;
     let known = (LIMIT..=MARKET_TO_LIMIT).contains(&request.ord_type);
     must(known, refused(Reject::InvalidOrdType, 11))?;
-    let tif = Tif::from_wire(request.tif).ok_or(refused(Reject::InvalidTif, 12))?;
+    let tif = Tif::from_wire(request.tif)
+        .filter(|tif| !matches!(tif, Tif::Day | Tif::Gtd))
+        .ok_or(refused(Reject::InvalidTif, 12))?;
     let combination = |field| refused(Reject::InvalidCombination, field);
     must(request.cl_ord_id.get() != 0, combination(1))?;
     let mode = StpMode::from_wire(request.stp_mode).ok_or(combination(13))?;

@@ -53,6 +53,9 @@ pub struct Limits {
     pub positions: u32,
     pub orders_per_account: u32,
     pub matches_per_command: u32,
+    /// Client ids that are remembered after their orders have ended.
+    pub closed_ids: u32,
+    pub mmp_groups: u32,
 }
 
 impl Limits {
@@ -66,6 +69,8 @@ impl Limits {
         positions: 1 << 16,
         orders_per_account: 10_000,
         matches_per_command: 1_000,
+        closed_ids: 1 << 20,
+        mmp_groups: 1_000,
     };
 
     /// The capacities that a `VenueOpen` asks for, or the number of its first field that is out of range.
@@ -73,6 +78,7 @@ impl Limits {
         let within = |field: u16, value: u32, most: u32| {
             if (1..=most).contains(&value) { Ok(value) } else { Err(field) }
         };
+        let at_most = |field: u16, value: u32, most: u32| if value <= most { Ok(value) } else { Err(field) };
         Ok(Limits {
             accounts: within(4, open.accounts_max.get(), 1 << 24)?,
             instruments: within(5, open.instruments_max.get(), 1 << 20)?,
@@ -81,7 +87,9 @@ impl Limits {
             levels: within(8, open.levels_max.get(), 1 << 24)?,
             positions: within(9, open.positions_max.get(), 1 << 26)?,
             orders_per_account: within(10, open.orders_per_account_max.get(), 1 << ORDER_SLOT_BITS)?,
-            matches_per_command: within(12, open.matches_per_command_max.get(), MATCHES_PER_COMMAND_CEILING)?,
+            matches_per_command: within(11, open.matches_per_command_max.get(), MATCHES_PER_COMMAND_CEILING)?,
+            closed_ids: at_most(12, open.closed_ids_max.get(), 1 << 24)?,
+            mmp_groups: at_most(13, open.mmp_groups_max.get(), 1 << 20)?,
         })
     }
 

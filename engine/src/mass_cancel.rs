@@ -133,14 +133,12 @@ impl Venue {
 
     /// Rule 5.22, as far as the steps of one command go.
     pub fn run_mass_cancel<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, mut work: MassCanceling) {
-        let mut steps_left = self.limits.matches_per_command;
         while let Some(order) = self.next_named(&work).copied() {
-            if steps_left == 0 {
+            if !self.take_step() {
                 work.next = order.slot();
                 self.continuation = Continuation::MassCancel(work);
                 return;
             }
-            steps_left -= 1;
             (work.canceled, work.next) = (work.canceled + 1, order.after);
             let (to, leaves) = (order.session(), order.leaves());
             self.tell_canceled(voice, to, &order, order.cl_ord_id, leaves, reason::MASS_CANCEL);

@@ -77,17 +77,16 @@ impl Venue {
     fn cross<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, taker: &mut Order) -> Stop {
         let Position { account, instrument, .. } = *self.positions.at(taker.position);
         let (side, stp) = (taker.side(), taker.stp());
-        let mut steps_left = self.limits.matches_per_command;
         while taker.leaves() > Lots::ZERO {
             let book = &self.instruments[instrument].book;
             if !book.crosses(side, taker.ticks) {
                 return Stop::NothingCrosses;
             }
-            if steps_left == 0 {
+            let best = book.side(side.opposite()).best;
+            if !self.take_step() {
                 return Stop::AtTheCap;
             }
-            steps_left -= 1;
-            let maker = self.levels.at(book.side(side.opposite()).best).head;
+            let maker = self.levels.at(best).head;
             if self.is_own(account, stp, self.orders.at(maker)) {
                 self.prevent_self_trade(voice, taker, maker);
             } else {

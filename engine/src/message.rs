@@ -115,6 +115,14 @@ pub struct Routed<M: Message> {
     pub message: Framed<M>,
 }
 
+/// The dimension in front of a group's entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct GroupSize {
+    pub block_length: U16,
+    pub num_in_group: U16,
+}
+
 /// A message split into header and block, the block's length checked against the header.
 pub fn split(message: &[u8]) -> Option<(&Header, &[u8])> {
     let (header, block) = Header::ref_from_prefix(message).ok()?;
@@ -149,3 +157,19 @@ macro_rules! blocks {
     )+};
 }
 pub(crate) use blocks;
+
+/// Declares the entries of groups: as `blocks`, without a template.
+macro_rules! rows {
+    ($($(#[$doc:meta])* $name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq,
+            zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable, zerocopy::Unaligned,
+        )]
+        #[repr(C)]
+        pub struct $name { $(pub $field: $kind),+ }
+
+        const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 8 == 0);
+    )+};
+}
+pub(crate) use rows;

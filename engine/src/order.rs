@@ -4,6 +4,7 @@
 
 use crate::account::Account;
 use crate::limits::{ORDER_SLOT_BITS, POSITION_LOTS_MAX};
+use crate::message::NULL_U64;
 use crate::pool::{LowestFree, NONE, room};
 use crate::self_trade::{Stp, StpMode};
 use crate::table::{HashKey, Table};
@@ -13,14 +14,21 @@ use crate::units::{Lots, Side, Ticks};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Tif {
+    Day = 1,
     Gtc = 2,
     Ioc = 3,
     Fok = 4,
+    Gtd = 5,
 }
 
 impl Tif {
     pub fn from_wire(value: u8) -> Option<Tif> {
-        [Tif::Gtc, Tif::Ioc, Tif::Fok].into_iter().find(|tif| *tif as u8 == value)
+        [Tif::Day, Tif::Gtc, Tif::Ioc, Tif::Fok, Tif::Gtd].into_iter().find(|tif| *tif as u8 == value)
+    }
+
+    /// May what is left of the order rest (rule 8.1)?
+    pub fn rests(self) -> bool {
+        matches!(self, Tif::Day | Tif::Gtc | Tif::Gtd)
     }
 }
 
@@ -29,8 +37,10 @@ impl Tif {
 /// One cache line. Quantities have 32 bits because `qty_max` has 31; what is asked once per command shares a word:
 ///
 /// ```text
-/// 0..24 session slot | 24 sells | 25..28 tif | 28..31 stp mode | 31 market
+/// 0..20 session slot | 20 sells | 21..24 tif | 24..27 stp mode | 27 market | 28 reduce-only | 29 special | 30 quote
 /// ```
+///
+/// Special: some of its `Terms` matter.
 #[derive(Clone, Copy)]
 pub struct Order {
     pub id: u64,
@@ -54,11 +64,57 @@ pub struct Order {
 const _: () = assert!(size_of::<Order>() == 64);
 const _: () = assert!(POSITION_LOTS_MAX <= u32::MAX as i64);
 
-const SESSION_BITS: u32 = 24;
+const SESSION_BITS: u32 = 20;
 const SELLS: u32 = 1 << SESSION_BITS;
-const TIF_SHIFT: u32 = 25;
-const STP_SHIFT: u32 = 28;
-const MARKET: u32 = 1 << 31;
+const TIF_SHIFT: u32 = 21;
+const STP_SHIFT: u32 = 24;
+const MARKET: u32 = 1 << 27;
+const REDUCE_ONLY: u32 = 1 << 28;
+const SPECIAL: u32 = 1 << 29;
+const QUOTE: u32 = 1 << 30;
+
+/// What few orders have: kept beside the nodes, so that the others never touch it.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// When it ends; `NULL_U64` never.
+    pub expire_ns: u64,
+    /// An armed order's own price; its node's `ticks` is the trigger price.
+    pub limit: Ticks,
+    /// Most that an iceberg shows (0: it is none), and what it shows now.
+    pub display: u32,
+    pub shown: u32,
+    /// Its place among the timers.
+    pub timer: u32,
+    /// Its protection group, and its neighbours there in the order of serials.
+    pub group: u32,
+    pub group_before: u32,
+    pub group_after: u32,
+    /// The account's reduce-only orders in the instrument of the next lower and the next higher serial.
+    pub reduce_before: u32,
+    pub reduce_after: u32,
+    /// 0 is not armed.
+    pub trigger_type: u8,
+    pub condition: u8,
+}
+
+const _: () = assert!(size_of::<Terms>() <= 64);
+
+impl Terms {
+    pub const PLAIN: Terms = Terms {
+        expire_ns: NULL_U64,
+        limit: Ticks(0),
+        display: 0,
+        shown: 0,
+        timer: NONE,
+        group: NONE,
+        group_before: NONE,
+        group_after: NONE,
+        reduce_before: NONE,
+        reduce_after: NONE,
+        trigger_type: 0,
+        condition: 0,
+    };
+}
 
 /// What an order is from its entry to its end.
 #[derive(Clone, Copy)]
@@ -69,6 +125,14 @@ pub struct Nature {
     pub stp: Stp,
     /// It has no price of its own: `ticks` only bounds its walk.
     pub is_market: bool,
+    pub is_reduce_only: bool,
+    pub is_quote: bool,
+}
+
+impl Nature {
+    pub fn plain(session: u32, side: Side, tif: Tif, stp: Stp) -> Nature {
+        Nature { session, side, tif, stp, is_market: false, is_reduce_only: false, is_quote: false }
+    }
 }
 
 impl Order {
@@ -95,14 +159,16 @@ impl Order {
         position: u32,
         ticks: Ticks,
         qty: Lots,
-        Nature { session, side, tif, stp, is_market }: Nature,
+        Nature { session, side, tif, stp, is_market, is_reduce_only, is_quote }: Nature,
     ) -> Order {
         debug_assert!(session < 1 << SESSION_BITS && (0..=POSITION_LOTS_MAX).contains(&qty.0));
         let word = session
             | if side == Side::Sell { SELLS } else { 0 }
             | (tif as u32) << TIF_SHIFT
             | (stp.mode as u32) << STP_SHIFT
-            | if is_market { MARKET } else { 0 };
+            | if is_market { MARKET } else { 0 }
+            | if is_reduce_only { REDUCE_ONLY } else { 0 }
+            | if is_quote { QUOTE } else { 0 };
         let (qty, stp_group) = (qty.0 as u32, stp.group);
         Order { id, cl_ord_id, position, ticks, qty, leaves: qty, stp_group, word, ..Order::VACANT }
     }
@@ -130,6 +196,23 @@ impl Order {
 
     pub fn is_market(&self) -> bool {
         self.word & MARKET != 0
+    }
+
+    pub fn is_reduce_only(&self) -> bool {
+        self.word & REDUCE_ONLY != 0
+    }
+
+    pub fn is_quote(&self) -> bool {
+        self.word & QUOTE != 0
+    }
+
+    /// Do its `Terms` say anything?
+    pub fn is_special(&self) -> bool {
+        self.word & SPECIAL != 0
+    }
+
+    pub fn make_special(&mut self) {
+        self.word |= SPECIAL;
     }
 
     pub fn qty(&self) -> Lots {
@@ -189,6 +272,7 @@ pub fn serial_of(id: u64) -> u64 {
 /// All open orders of the venue.
 pub struct Orders {
     nodes: Vec<Order>,
+    terms: Vec<Terms>,
     pub slots: LowestFree,
     by_client_id: Table,
     key: HashKey,
@@ -198,6 +282,7 @@ impl Orders {
     pub fn new(capacity: u32, key: HashKey) -> Orders {
         Orders {
             nodes: room(capacity as usize, Order::VACANT),
+            terms: room(capacity as usize, Terms::PLAIN),
             slots: LowestFree::new(capacity),
             by_client_id: Table::new(capacity),
             key,
@@ -210,6 +295,16 @@ impl Orders {
 
     pub fn at_mut(&mut self, slot: u32) -> &mut Order {
         &mut self.nodes[slot as usize]
+    }
+
+    /// What is special about an order: nothing unless it says so.
+    pub fn terms(&self, order: &Order) -> &Terms {
+        if order.is_special() { &self.terms[order.slot() as usize] } else { &Terms::PLAIN }
+    }
+
+    /// The terms that stand beside a slot whose order is special, or is about to be.
+    pub fn terms_mut(&mut self, slot: u32) -> &mut Terms {
+        &mut self.terms[slot as usize]
     }
 
     /// The open order with this id.
@@ -233,6 +328,7 @@ impl Orders {
         if self.nodes.len() <= slot as usize {
             // By one, save in a restore: the lowest free slot is never above the nodes that were ever used.
             self.nodes.resize(slot as usize + 1, Order::VACANT);
+            self.terms.resize(slot as usize + 1, Terms::PLAIN);
         }
         debug_assert!(self.slots.contains(slot));
         self.nodes[slot as usize] = order;
@@ -301,10 +397,18 @@ mod tests {
                 (Side::Sell, Tif::Gtc, StpMode::CancelBoth, false),
             ] {
                 let stp = Stp { mode, group: u32::MAX };
-                let nature = Nature { session, side, tif, stp, is_market };
+                let nature = Nature {
+                    is_market,
+                    is_reduce_only: !is_market,
+                    ..Nature::plain(session, side, tif, stp)
+                };
                 let order = Order::new(1 << 24, 1, 0, Ticks(1), Lots(POSITION_LOTS_MAX), nature);
                 assert_eq!((order.session(), order.side(), order.tif()), (session, side, tif));
                 assert_eq!((order.stp(), order.is_market()), (stp, is_market));
+                assert_eq!(
+                    (order.is_reduce_only(), order.is_quote(), order.is_special()),
+                    (!is_market, false, false)
+                );
                 assert_eq!((order.qty(), order.leaves()), (Lots(POSITION_LOTS_MAX), Lots(POSITION_LOTS_MAX)));
             }
         }
@@ -313,7 +417,7 @@ mod tests {
     #[test]
     fn what_is_filled_stays_filled() {
         let stp = Stp { mode: StpMode::None, group: 0 };
-        let nature = Nature { session: 0, side: Side::Buy, tif: Tif::Gtc, stp, is_market: false };
+        let nature = Nature::plain(0, Side::Buy, Tif::Gtc, stp);
         let mut order = Order::new(1 << 24, 1, 0, Ticks(1), Lots(10), nature);
         order.fill(Lots(4));
         order.shrink(Lots(1));

@@ -18,6 +18,10 @@ pub struct Position {
     pub instrument: u32,
     /// The account's next entry, by instrument number.
     pub next: u32,
+    /// The slots of the account's quotes, bid and ask.
+    pub quotes: [u32; 2],
+    /// The reduce-only order of the lowest serial.
+    pub reduce_only: u32,
 }
 
 const _: () = assert!(size_of::<Position>() == 64);
@@ -32,6 +36,8 @@ impl Position {
             account,
             instrument,
             next: NONE,
+            quotes: [NONE; 2],
+            reduce_only: NONE,
         }
     }
 

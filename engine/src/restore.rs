@@ -243,7 +243,7 @@ impl Venue {
             StpMode::from_wire(record.stp_mode).ok_or(missing("a self-trade prevention is unknown"))?;
         let stp = Stp { mode, group: record.stp_group.get() };
         must(record.market <= 1, "an order is neither priced nor not")?;
-        let nature = Nature { session, side, tif, stp, is_market: record.market == 1 };
+        let nature = Nature { is_market: record.market == 1, ..Nature::plain(session, side, tif, stp) };
         let (qty, leaves) = (Lots(record.qty.get()), Lots(record.leaves.get()));
         let qty_max = self.instruments[instrument].qty_max;
         must((Lots(1)..=qty_max).contains(&qty), "an order's quantity is out of range")?;

@@ -5,15 +5,17 @@
 //! All numbers little-endian. A section is a u32 count, then that many records.
 //!
 //! ```text
-//! head        32   version u64 (2) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
+//! head        32   version u64 (3) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
 //! accounts    40   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1)                              by id
 //! instruments 116  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32           by id
 //! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
 //!                  role u8 | connected u8 (0: never, connection 0) | pad u16                               by id
 //! positions   16   account_id u32 | instrument_id u32 | lots i64                     by account, then instrument
-//! orders      64   order_id u64 | cl_ord_id u64 | session_id u64 | price i64 (ticks) | qty i64 | leaves i64 |
-//!                  account_id u32 | instrument_id u32 | side u8 | tif u8 | stp_mode u8 | market u8 (0, 1) | stp_group u32
+//! orders      96   order_id u64 | cl_ord_id u64 | session_id u64 | price i64 (ticks) | qty i64 | leaves i64 |
+//!                  account_id u32 | instrument_id u32 | side u8 | tif u8 | stp_mode u8 | market u8 (0, 1) | stp_group u32 |
+//!                  expire_ns u64 (2^64 - 1: none) | limit i64 (armed: its own price in ticks) | display u32 (0: none) | shown u32 |
+//!                  mmp_group u16 (0: none) | reduce_only u8 | quote u8 | trigger_type u8 (0: not armed) | condition u8 | pad u16
 //!                  by instrument, buys before sells, best price first, by priority; last the taker to be continued
 //! mass cancel 48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | target u32 | canceled u32 |
 //!                  scope u8 | side u8 | pad u16 | pad u32                  none, or the one that is to be continued
@@ -33,7 +35,7 @@ use crate::order::Order;
 use crate::session::Session;
 use crate::venue::Venue;
 
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 macro_rules! records {
     ($($name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
@@ -56,9 +58,11 @@ records! {
         role: u8, connected: u8, pad: U16,
     }
     PositionRecord = 16 { account_id: U32, instrument_id: U32, lots: I64 }
-    OrderRecord = 64 {
+    OrderRecord = 96 {
         order_id: U64, cl_ord_id: U64, session_id: U64, price: I64, qty: I64, leaves: I64,
         account_id: U32, instrument_id: U32, side: u8, tif: u8, stp_mode: u8, market: u8, stp_group: U32,
+        expire_ns: U64, limit: I64, display: U32, shown: U32, mmp_group: U16, reduce_only: u8, quote: u8,
+        trigger_type: u8, condition: u8, pad: U16,
     }
     MassCancelRecord = 48 {
         session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, target: U32, canceled: U32,
@@ -164,8 +168,9 @@ impl Venue {
             positions_max: U32::new(limits.positions),
             orders_per_account_max: U32::new(limits.orders_per_account),
             matches_per_command_max: U32::new(limits.matches_per_command),
+            closed_ids_max: U32::new(limits.closed_ids),
+            mmp_groups_max: U32::new(limits.mmp_groups),
             pad_a: U64::new(0),
-            pad_b: U64::new(0),
         };
         VenueRecord {
             terms,
@@ -199,6 +204,7 @@ impl Venue {
 
     fn order_record(&self, order: &Order) -> OrderRecord {
         let position = self.positions.at(order.position);
+        let terms = self.orders.terms(order);
         OrderRecord {
             order_id: U64::new(order.id),
             cl_ord_id: U64::new(order.cl_ord_id),
@@ -213,6 +219,16 @@ impl Venue {
             stp_mode: order.stp().mode as u8,
             market: u8::from(order.is_market()),
             stp_group: U32::new(order.stp_group),
+            expire_ns: U64::new(terms.expire_ns),
+            limit: I64::new(terms.limit.0),
+            display: U32::new(terms.display),
+            shown: U32::new(terms.shown),
+            mmp_group: U16::new(0),
+            reduce_only: u8::from(order.is_reduce_only()),
+            quote: u8::from(order.is_quote()),
+            trigger_type: terms.trigger_type,
+            condition: terms.condition,
+            pad: U16::new(0),
         }
     }
 

@@ -28,8 +28,9 @@ pub struct Venue {
     /// Serial of the next accepted order, and number of the next match.
     pub next_serial: u64,
     pub next_match: u64,
-    /// What stopped at the cap on steps (rule 5.6).
+    /// What stopped at the cap on steps (rule 5.6), and how many are left to the present command.
     pub continuation: Continuation,
+    pub steps_left: u32,
     pub deposits: Money,
     pub accounts: Accounts,
     pub positions: Positions,
@@ -56,6 +57,7 @@ impl Venue {
             next_serial: 1,
             next_match: 1,
             continuation: Continuation::Nothing,
+            steps_left: 0,
             deposits: Money::ZERO,
             accounts: Accounts::new(limits.accounts),
             positions: Positions::new(limits.positions, key),
@@ -67,6 +69,7 @@ impl Venue {
     }
 
     pub fn apply<S: EventSink>(&mut self, voice: &mut Voice<'_, S>) {
+        self.steps_left = self.limits.matches_per_command;
         let command = Command::read(voice.command.message);
         let from_venue = voice.command.origin.session.get() == 0;
         if let Some(due) = self.continuation.due() {
@@ -82,6 +85,13 @@ impl Venue {
         } else {
             self.hear_session(voice, command);
         }
+    }
+
+    /// Is there a step left (rule 5.6)? Then it is taken.
+    pub fn take_step(&mut self) -> bool {
+        let left = self.steps_left > 0;
+        self.steps_left = self.steps_left.saturating_sub(1);
+        left
     }
 
     /// Rule 3.1: the venue gives itself privileged commands only. A `Continue` that is due never comes here.

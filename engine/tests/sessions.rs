@@ -14,7 +14,7 @@ fn a_closed_venue_hears_only_its_opening() {
         10 open
         0 unknown
         0 open matches=4097
-        > 0:0 Confirmed InvalidParameter template 320 field 12 ref 1
+        > 0:0 Confirmed InvalidParameter template 320 field 11 ref 1
         0 account id=4
         0 open
         > 0:0 Confirmed Done template 320 field 0 ref 1

@@ -105,6 +105,8 @@ pub struct Capacities {
     pub positions: u32,
     pub orders_per_account: u32,
     pub matches_per_command: u32,
+    pub closed_ids: u32,
+    pub mmp_groups: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -205,6 +207,8 @@ impl Default for Capacities {
             positions: limits.positions,
             orders_per_account: limits.orders_per_account,
             matches_per_command: limits.matches_per_command,
+            closed_ids: limits.closed_ids,
+            mmp_groups: limits.mmp_groups,
         }
     }
 }

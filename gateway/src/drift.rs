@@ -52,6 +52,8 @@ fn limits_of(config: &Config, limits: &Limits, told: &mut Vec<String>) {
         ("positions", limits.positions, says.positions),
         ("orders_per_account", limits.orders_per_account, says.orders_per_account),
         ("matches_per_command", limits.matches_per_command, says.matches_per_command),
+        ("closed_ids", limits.closed_ids, says.closed_ids),
+        ("mmp_groups", limits.mmp_groups, says.mmp_groups),
     ] {
         compare(told, "[limits]", name, has, says);
     }

@@ -73,6 +73,8 @@ fn venue_open(config: &Config, random: &[u8; 32]) -> VenueOpen {
         positions_max: U32::new(limits.positions),
         orders_per_account_max: U32::new(limits.orders_per_account),
         matches_per_command_max: U32::new(limits.matches_per_command),
+        closed_ids_max: U32::new(limits.closed_ids),
+        mmp_groups_max: U32::new(limits.mmp_groups),
         ..VenueOpen::new_zeroed()
     }
 }
@@ -124,7 +126,7 @@ fn session_create(session: &Session) -> SessionCreate {
         session_id: U64::new(session.id),
         account_id: U32::new(session.account),
         role: session.role().expect("the configuration was checked when it was loaded") as u8,
-        pad_a: 0,
-        pad_b: U16::new(0),
+        rising_ids: 0,
+        pad_a: U16::new(0),
     }
 }

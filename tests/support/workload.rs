@@ -964,8 +964,9 @@ pub fn venue_open(profile: &Profile) -> VenueOpen {
         positions_max: profile.positions.into(),
         orders_per_account_max: profile.orders_per_account.into(),
         matches_per_command_max: profile.matches_per_command.into(),
+        closed_ids_max: 0.into(),
+        mmp_groups_max: 8.into(),
         pad_a: 0.into(),
-        pad_b: 0.into(),
     }
 }
 

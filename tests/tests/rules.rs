@@ -183,7 +183,13 @@ impl World {
     }
 
     fn state(&mut self, state: u8) -> String {
-        self.venue(InstrumentState { instrument_id: 1.into(), state, pad_a: 0, pad_b: 0.into() })
+        self.venue(InstrumentState {
+            instrument_id: 1.into(),
+            state,
+            pad_a: 0,
+            pad_b: 0.into(),
+            until: 0.into(),
+        })
     }
 
     /// As `listed`, without fees and with a band.
@@ -320,7 +326,7 @@ fn nothing_happens_before_the_venue_is_open() {
     assert_eq!(world.logon(10, 1, 1), "");
     let mut bad = venue_open(&Profile::ROOMY);
     bad.matches_per_command_max = 4097.into();
-    assert_eq!(world.venue(bad), "0: InvalidParameter 12");
+    assert_eq!(world.venue(bad), "0: InvalidParameter 11");
     assert_eq!(world.deposit(2, 5), "");
     assert_eq!(world.venue(venue_open(&Profile::ROOMY)), "0: done");
     assert_eq!(world.venue(bad), "0: AlreadyExists 0");

@@ -76,8 +76,8 @@ pub fn draw(random: &mut Random, numbers: impl Fn(u64) -> u64, open: Option<u64>
             session_id: U64::new(random.below(100)),
             account_id: U32::new(random.below(8) as u32),
             role: random.below(9) as u8,
-            pad_a: 0,
-            pad_b: 0.into(),
+            rising_ids: 0,
+            pad_a: 0.into(),
         }),
         _ => Draft::of(AccountCreate {
             name: [b'R'; 16],
@@ -192,9 +192,9 @@ fn mass_cancel(random: &mut Random) -> MassCancel {
         side: random.pick(&[1, 2, 3, 3]),
         // Who is blocked does not stay blocked for long.
         block_new: random.pick(&[0, 1, 2, 2]),
-        pad_a: 0,
+        kind: 0,
+        pad_a: 0.into(),
         pad_b: 0.into(),
-        pad_c: 0.into(),
     };
     if random.one_in(20) {
         let at = random.below(32) as usize;
@@ -209,6 +209,7 @@ fn state(random: &mut Random) -> InstrumentState {
         state: random.pick(&[4, 4, 4, 5, 6, 7]),
         pad_a: 0,
         pad_b: 0.into(),
+        until: 0.into(),
     }
 }
 

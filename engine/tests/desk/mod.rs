@@ -242,8 +242,9 @@ pub fn venue_open(hash_key: [u64; 2]) -> VenueOpen {
         positions_max: 10.into(),
         orders_per_account_max: 6.into(),
         matches_per_command_max: 3.into(),
+        closed_ids_max: 5.into(),
+        mmp_groups_max: 3.into(),
         pad_a: 0.into(),
-        pad_b: 0.into(),
     }
 }
 
@@ -410,8 +411,8 @@ pub fn session(id: u64, account: u32, role: Role) -> SessionCreate {
         session_id: id.into(),
         account_id: account.into(),
         role: role as u8,
-        pad_a: 0,
-        pad_b: 0.into(),
+        rising_ids: 0,
+        pad_a: 0.into(),
     }
 }
 
@@ -436,15 +437,16 @@ fn message(words: &Words<'_>) -> Vec<u8> {
             scope: words.or("scope", 2) as u8,
             side: words.or("side", 3) as u8,
             block_new: words.or("block", 0) as u8,
-            pad_a: 0,
+            kind: words.or("kind", 0) as u8,
+            pad_a: 0.into(),
             pad_b: 0.into(),
-            pad_c: 0.into(),
         }),
         "state" => bytes_of(InstrumentState {
             instrument_id: (words.or("id", 1) as u32).into(),
             state: words.number(2) as u8,
             pad_a: 0,
             pad_b: 0.into(),
+            until: (words.or("until", 0) as u64).into(),
         }),
         "mark" => bytes_of(MarkPrice {
             price: (words.or("price", words.or("ticks", 0) * i128::from(TICK_SIZE)) as i64).into(),
@@ -486,8 +488,8 @@ fn message(words: &Words<'_>) -> Vec<u8> {
             session_id: (words.or("id", 0) as u64).into(),
             account_id: (words.or("account", 0) as u32).into(),
             role: words.or("role", 1) as u8,
-            pad_a: 0,
-            pad_b: 0.into(),
+            rising_ids: 0,
+            pad_a: 0.into(),
         }),
         "instrument" => bytes_of(listing(words)),
         "unknown" => {
