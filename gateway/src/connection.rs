@@ -2,6 +2,7 @@
 //! the session. Memory per connection is bounded: a peer that does not read is not read either. Knows no other connection.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::ops::Range;
 
 use bytes::{Buf, BytesMut};
@@ -15,6 +16,10 @@ use crate::session::Session;
 const OUTBOUND_BYTES_MAX: usize = 1 << 20;
 /// A peer may leave its output untouched this long while more waits.
 pub const STUCK_NS_MAX: u64 = 1_000_000_000;
+/// A peer has this long to close its half once ours is shut.
+pub const LINGER_NS_MAX: u64 = 1_000_000_000;
+/// Buffers of input that one turn throws away.
+const DISCARDS_PER_TURN: usize = 16;
 
 #[derive(Debug)]
 pub struct Connection {
@@ -40,8 +45,10 @@ pub struct Connection {
     pub tested: bool,
     /// Since when the kernel has taken nothing although output waits.
     stuck_ns: Option<u64>,
-    /// Goodbye is written: close as soon as it is taken, or at this time.
+    /// Goodbye is written. The next step, shutting our half or closing, is waited for until this time.
     pub closing_ns: Option<u64>,
+    /// Our half is shut: the kernel has every word, and none can follow.
+    said_all: bool,
 }
 
 impl Connection {
@@ -63,6 +70,7 @@ impl Connection {
             tested: false,
             stuck_ns: None,
             closing_ns: None,
+            said_all: false,
         }
     }
 
@@ -88,6 +96,19 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads what the kernel has, up to a few `scratch`, and forgets it: nobody will act on it.
+    pub fn discard(&mut self, scratch: &mut [u8], now_ns: u64) -> std::io::Result<()> {
+        for _ in 0..DISCARDS_PER_TURN {
+            self.inbound.clear();
+            if !self.readable {
+                break;
+            }
+            self.read(scratch, now_ns)?;
+        }
+        self.inbound.clear();
+        Ok(())
     }
 
     pub fn inbound(&self) -> &[u8] {
@@ -185,11 +206,28 @@ impl Connection {
         self.is_full() && self.stuck_ns.is_some_and(|since| now_ns.saturating_sub(since) > STUCK_NS_MAX)
     }
 
-    /// Writes a goodbye and closes once it is taken.
+    /// Writes a goodbye; nothing may be written behind it.
     pub fn say_goodbye(&mut self, code: Option<engine::reject::Reject>, now_ns: u64) {
         if let Some(code) = code {
             frame::append(&mut self.outbound, 0, 0, now_ns, crate::session::logout(code));
         }
         self.closing_ns = Some(now_ns + STUCK_NS_MAX);
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing_ns.is_some()
+    }
+
+    /// Shuts our half behind the goodbye, once. A close with unread input would make the kernel discard what the peer has
+    /// not got yet, so the peer's half is read to its end first.
+    pub fn end_output(&mut self, now_ns: u64) -> std::io::Result<()> {
+        assert!(self.is_closing() && !self.has_output(), "the goodbye is the last word");
+        self.socket.shutdown(Shutdown::Write)?;
+        (self.said_all, self.closing_ns) = (true, Some(now_ns + LINGER_NS_MAX));
+        Ok(())
+    }
+
+    pub fn has_said_all(&self) -> bool {
+        self.said_all
     }
 }

@@ -15,7 +15,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 
 use crate::clock::Clock;
 use crate::config::Keys;
-use crate::connection::Connection;
+use crate::connection::{Connection, LINGER_NS_MAX, STUCK_NS_MAX};
 use crate::frame;
 use crate::log::Entry;
 use crate::message::{Retransmission, RetransmitReject, RetransmitRequest, TestRequest};
@@ -40,10 +40,10 @@ const LOGONS_PER_TURN: usize = 4;
 const TIMER_NS: u64 = 10_000_000;
 /// Largest `RetransmitRequest.count`.
 const RETRANSMIT_MAX: u32 = 10_000;
-/// How long the last words may take at the end.
-const GOODBYE_NS_MAX: u64 = 3_000_000_000;
-/// Of that, what is left for the goodbye itself when a peer reads slowly.
-const LAST_WORD_NS: u64 = 1_000_000_000;
+/// At the end, how long a peer that reads slowly is told what it has not heard yet.
+const HEARING_NS_MAX: u64 = 2_000_000_000;
+/// What the goodbye itself and the peer's half may take behind that.
+const LAST_WORD_NS_MAX: u64 = STUCK_NS_MAX + LINGER_NS_MAX;
 
 pub struct Net {
     poll: Poll,
@@ -209,7 +209,10 @@ impl Net {
     fn input_of(&mut self, slot: usize) -> (usize, Step) {
         let now_ns = self.clock.now_ns();
         let Some(connection) = self.peers.get(slot) else { return (0, Step::Ended) };
-        if connection.closing_ns.is_some() || connection.is_full() {
+        if connection.is_closing() || self.ending.asked() {
+            return self.discard(slot, now_ns);
+        }
+        if connection.is_full() {
             return (0, Step::NoFrame);
         }
         let reads = connection.readable && connection.inbound().len() < READ_BYTES;
@@ -226,6 +229,23 @@ impl Net {
             }
         }
         (FRAMES_PER_TURN, Step::Handled)
+    }
+
+    /// One turn of a connection whose input counts no more. It is read all the same: a peer that writes before it reads must
+    /// come to its reading, and closing with unread input would take back what was said.
+    fn discard(&mut self, slot: usize, now_ns: u64) -> (usize, Step) {
+        let Some(connection) = self.peers.get(slot) else { return (0, Step::Ended) };
+        if connection.discard(&mut self.scratch, now_ns).is_err() {
+            self.peers.close(slot);
+            return (1, Step::Ended);
+        }
+        if connection.readable {
+            return (1, Step::Handled);
+        }
+        if connection.ended && connection.is_closing() {
+            self.peers.hand_over(slot);
+        }
+        (0, Step::NoFrame)
     }
 
     /// The buffer holds no whole frame: more is read, or waited for, or will never come.
@@ -338,8 +358,12 @@ impl Net {
         self.timer_ns = now_ns + TIMER_NS;
         for slot in self.peers.occupied() {
             let Some(connection) = self.peers.get(slot) else { continue };
-            if connection.closing_ns.is_some_and(|limit| now_ns > limit) {
-                self.peers.close(slot);
+            if let Some(limit_ns) = connection.closing_ns {
+                if now_ns > limit_ns {
+                    self.peers.close(slot);
+                } else {
+                    self.peers.hand_over(slot);
+                }
                 continue;
             }
             let session = connection.session.established();
@@ -369,11 +393,11 @@ impl Net {
         }
         let over = self.ending.failure().is_some() || all_said;
         if over {
-            let limit_ns = *self.goodbye_ns.get_or_insert(now_ns + GOODBYE_NS_MAX);
+            let limit_ns = *self.goodbye_ns.get_or_insert(now_ns + HEARING_NS_MAX + LAST_WORD_NS_MAX);
             let failed = self.ending.failure().is_some();
             let code = if failed { Reject::Internal } else { Reject::ServerShutdown };
             for slot in self.peers.occupied() {
-                let waits = !failed && now_ns + LAST_WORD_NS < limit_ns && self.has_more_to_hear(slot);
+                let waits = !failed && now_ns + LAST_WORD_NS_MAX < limit_ns && self.has_more_to_hear(slot);
                 if !waits {
                     self.peers.goodbye(slot, Some(code), now_ns);
                 }
@@ -389,7 +413,7 @@ impl Net {
         let Some(connection) = self.peers.get(slot) else { return false };
         let session = connection.session.established();
         let next = session.and_then(|session| self.outboxes.stream(session)).map_or(0, Stream::next_seq);
-        connection.next_to_send < next
+        connection.is_repeating() || connection.next_to_send < next
     }
 }
 
@@ -408,9 +432,6 @@ fn hand_out(outboxes: &mut Outboxes, peers: &mut Peers, payload: &[u8], now_ns: 
 
 /// Why a connection must go, if it must.
 fn overdue(connection: &Connection, stream: Option<&Stream>, now_ns: u64) -> Option<Reject> {
-    if connection.closing_ns.is_some() {
-        return None;
-    }
     if now_ns > connection.session.deadline_ns {
         return Some(Reject::ChallengeExpired);
     }
@@ -491,7 +512,7 @@ impl Stage for Net {
         let asked = self.ending.asked();
         // Read before the ring is: what was released before the journal ended is handed out below.
         let journal_done = self.ending.journal_done();
-        let read = if asked { 0 } else { self.input() };
+        let read = self.input();
         let said = self.output();
         self.timers(now_ns);
         let spare = std::mem::take(&mut self.spare);

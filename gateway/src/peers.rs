@@ -21,6 +21,8 @@ pub struct Peers {
     by_session: HashMap<u64, usize>,
     /// Ids in the order of arrival, among them all that have not logged on; the others are passed over.
     strangers: VecDeque<u32>,
+    /// Ids in the order in which they were told everything; they only have to close, or have done so.
+    leaving: VecDeque<u32>,
     /// Slots with input to look at.
     ready: Marked,
     /// Slots with output to hand over.
@@ -68,14 +70,16 @@ impl Peers {
             by_id: HashMap::with_capacity(connections_max),
             by_session: HashMap::with_capacity(connections_max),
             strangers: VecDeque::with_capacity(2 * connections_max),
+            leaving: VecDeque::with_capacity(2 * connections_max),
             ready: Marked::new(connections_max),
             dirty: Marked::new(connections_max),
             next_id: 1,
         }
     }
 
-    /// A new peer. In a full house the stranger that has waited longest makes place for it, so that nobody locks members
-    /// out by holding connections; where all have logged on, the new one is closed at once.
+    /// A new peer. In a full house whoever was told everything and has not closed makes place for it, then the stranger that
+    /// has waited longest, so that nobody locks members out by holding connections; where all have logged on, the new one is
+    /// closed at once.
     pub fn admit(&mut self, mut socket: TcpStream, now_ns: u64) {
         let Some(slot) = self.vacant.pop().or_else(|| self.evict()) else { return };
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -87,22 +91,16 @@ impl Peers {
         let id = self.fresh_id();
         self.by_id.insert(id, slot);
         self.slots[slot] = Some(Connection::new(socket, id, now_ns));
-        self.remember(id);
+        remember(&mut self.strangers, id, &self.by_id);
         self.look_at(slot);
     }
 
-    fn remember(&mut self, id: u32) {
-        if self.strangers.len() >= 2 * self.slots.len() {
-            self.strangers.retain(|id| self.by_id.contains_key(id));
-        }
-        self.strangers.push_back(id);
-    }
-
-    /// The slot of the stranger that has waited longest, vacated.
+    /// The slot of whoever can best be spared, vacated.
     fn evict(&mut self) -> Option<usize> {
-        while let Some(id) = self.strangers.pop_front() {
+        while let Some(id) = self.leaving.pop_front().or_else(|| self.strangers.pop_front()) {
             let Some(&slot) = self.by_id.get(&id) else { continue };
-            if self.slots[slot].as_ref().is_some_and(|peer| peer.session.is_strange()) {
+            let can_go = |peer: &Connection| peer.has_said_all() || peer.session.is_strange();
+            if self.slots[slot].as_ref().is_some_and(can_go) {
                 self.close(slot);
                 return self.vacant.pop();
             }
@@ -125,12 +123,11 @@ impl Peers {
         let Some(mut connection) = self.slots[slot].take() else { return };
         let _ = self.registry.deregister(&mut connection.socket);
         self.by_id.remove(&connection.session.connection);
-        self.unbind(&connection, slot);
+        self.unbind(connection.session.established(), slot);
         self.vacant.push(slot);
     }
 
-    fn unbind(&mut self, connection: &Connection, slot: usize) {
-        let session = connection.session.established();
+    fn unbind(&mut self, session: Option<u64>, slot: usize) {
         if let Some(session) = session.filter(|session| self.by_session.get(session) == Some(&slot)) {
             self.by_session.remove(&session);
         }
@@ -180,10 +177,14 @@ impl Peers {
         self.ready.take(spare)
     }
 
+    /// The last word to this connection. Its session is nobody's from now on, and what it still says is thrown away.
     pub fn goodbye(&mut self, slot: usize, code: Option<Reject>, now_ns: u64) {
-        let Some(connection) = self.slots[slot].as_mut().filter(|it| it.closing_ns.is_none()) else { return };
+        let Some(connection) = self.slots[slot].as_mut().filter(|it| !it.is_closing()) else { return };
         connection.say_goodbye(code, now_ns);
+        let session = connection.session.established();
+        self.unbind(session, slot);
         self.hand_over(slot);
+        self.look_at(slot);
     }
 
     /// The engine answered a logon: the connection gets the answer, then everything from `wanted_seq` on, then what comes.
@@ -198,7 +199,7 @@ impl Peers {
         stream: &Stream,
         now_ns: u64,
     ) {
-        let open = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|it| it.closing_ns.is_none());
+        let open = |slot: &usize| self.slots[*slot].as_ref().is_some_and(|it| !it.is_closing());
         let slot = self.by_id.get(&connection).copied().filter(open);
         let ack = block::<LogonAck>(message);
         if ack.is_some() {
@@ -265,7 +266,7 @@ impl Peers {
         let bound = connection.session.established();
         let stream = bound.and_then(|session| outboxes.stream(session));
         loop {
-            if let Some(stream) = stream.filter(|_| connection.closing_ns.is_none()) {
+            if let Some(stream) = stream.filter(|_| !connection.is_closing()) {
                 connection.pull(stream, now_ns);
             }
             let was_full = connection.is_full();
@@ -274,14 +275,27 @@ impl Peers {
                 break;
             }
         }
-        if connection.closing_ns.is_some() && !connection.has_output() {
-            self.close(slot);
-        } else if connection.has_input() {
+        if connection.is_closing() && !connection.has_output() {
+            if connection.ended {
+                self.close(slot);
+            } else if !connection.has_said_all() {
+                connection.end_output(now_ns)?;
+                remember(&mut self.leaving, connection.session.connection, &self.by_id);
+            }
+        } else if connection.has_input() && !connection.is_closing() {
             // Its input may have waited for this output to leave.
             self.look_at(slot);
         }
         Ok(())
     }
+}
+
+/// Behind those that came before. Ids without a connection are forgotten when they are many.
+fn remember(ids: &mut VecDeque<u32>, id: u32, by_id: &HashMap<u32, usize>) {
+    if ids.len() == ids.capacity() {
+        ids.retain(|id| by_id.contains_key(id));
+    }
+    ids.push_back(id);
 }
 
 #[cfg(test)]

@@ -589,6 +589,75 @@ fn a_newer_logon_displaces_the_older_connection() {
     scene.end();
 }
 
+/// A member that is being told more than a socket takes at once, and has heard the beginning of it.
+fn told_much(scene: &Scene, name: &str) -> Member {
+    const WORDS: u64 = 5_000;
+    let mut member = scene.member(name);
+    much_said(&mut member, WORDS);
+    member.peer.say(0, 0, retransmit(1, 1, WORDS as u32));
+    member.hears(&[&format!("Retransmission 1: 1+{WORDS}")]);
+    member
+}
+
+/// Frames that are not answered, as many bytes as the venue needs some time to judge.
+fn chatter(frames: usize) -> Vec<u8> {
+    let heartbeat = Heartbeat { next_seq: U64::new(1), ack_seq: U64::new(0), echo: U64::new(0) };
+    framed(0, 0, heartbeat).repeat(frames)
+}
+
+/// Everything that was on its way, then the goodbye, then the end.
+fn hears_all(member: &mut Member, goodbye: &str) {
+    let words = last_words(&mut member.peer);
+    let (last, again) = words.split_last().expect("there are last words");
+    assert_eq!((last.as_str(), again.len()), (goodbye, 5_000), "the first is {:?}", again.first());
+    for (index, word) in again.iter().enumerate() {
+        assert_eq!(*word, format!("OrderRejected ref={} QtyNotPositive again", index + 1));
+    }
+}
+
+/// Closing a socket with unread input makes the kernel take back what the peer has not got yet.
+#[test]
+fn the_last_words_reach_a_peer_that_is_still_talking() {
+    let scene = Scene::new();
+    let mut alice = told_much(&scene, "alice");
+    let (_, broken, code) = impossible_frames().swap_remove(0);
+    alice.peer.write(&[broken, chatter(20_000)].concat());
+    hears_all(&mut alice, &format!("Logout {code}"));
+
+    let mut carol = told_much(&scene, "carol");
+    carol.peer.write(&chatter(20_000));
+    let mut newer = Peer::connect(scene.home.path(), "carol");
+    newer.log_on(5_001);
+    carol.peer.write(&chatter(20_000));
+    hears_all(&mut carol, "Logout Displaced");
+
+    // The peer reads nothing before the venue is gone.
+    let mut dave = told_much(&scene, "dave");
+    dave.peer.write(&chatter(60_000));
+    scene.end();
+    hears_all(&mut dave, "Logout ServerShutdown");
+}
+
+#[test]
+fn whoever_was_told_goodbye_and_does_not_close_holds_no_place() {
+    let mut scene = Scene::with(|text| text.replace("connections_max = 1024", "connections_max = 2"));
+    let alone = sockets(&scene.venue);
+    let mut deaf = Vec::new();
+    for _ in 0..20 {
+        let mut alice = scene.stranger();
+        alice.log_on(1);
+        alice.write(&impossible_frames()[0].1);
+        assert_eq!(last_words(&mut alice), ["Logout BadFrame"]);
+        scene.bystander.trade();
+        deaf.push(alice);
+    }
+    // And is let go in the end, whether or not anybody wants its place.
+    while sockets(&scene.venue) > alone {
+        scene.bystander.trade();
+    }
+    scene.end();
+}
+
 /// A logon that asks for the shortest keep-alive.
 fn lively(mut peer: Peer) -> Peer {
     let challenge = peer.challenge();
@@ -736,6 +805,14 @@ fn descriptors(venue: &Venue) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", venue.pid().as_raw_nonzero())).expect("the venue runs").count()
 }
 
+fn sockets(venue: &Venue) -> usize {
+    let files =
+        std::fs::read_dir(format!("/proc/{}/fd", venue.pid().as_raw_nonzero())).expect("the venue runs");
+    // One may be closed between the listing and the look.
+    let leads = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    leads.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+}
+
 /// SplitMix64: the same garbage in every run.
 struct Garbage(u64);
 
@@ -791,7 +868,10 @@ fn a_hundred_thousand_pieces_of_garbage_leave_no_trace_in_memory() {
     let grown_kib = resident_kib(&scene.venue).saturating_sub(before_kib);
     println!("memory of the venue grew by {grown_kib} KiB from {before_kib} KiB");
     assert!(grown_kib < 64 * 1024, "grew by {grown_kib} KiB");
-    assert!(descriptors(&scene.venue) <= before_files + 8, "connections leak");
+    // A leak would keep this from ending.
+    while descriptors(&scene.venue) > before_files + 8 {
+        scene.bystander.trade();
+    }
     scene.end();
 }
 
