@@ -352,23 +352,23 @@ impl Client {
     fn next_duty(&mut self) -> Result<Instant, ClientError> {
         let after = self.keep_alive_after();
         let link = self.link()?;
-        let silence = if link.tested { after * 2 } else { after };
-        Ok((link.wrote_at + after).min(link.heard_at + silence))
+        Ok((link.wrote_at + after).min(link.tested_at.unwrap_or(link.heard_at) + after))
     }
 
-    /// Called when the socket had nothing: only then is silence the venue's, and not this side's.
+    /// Called when the socket had nothing: only then is silence the venue's, and not this side's. A venue that was asked has
+    /// as long again to answer, however late this side came to ask.
     fn keep_alive(&mut self) -> Result<(), ClientError> {
         let after = self.keep_alive_after();
         let link = self.link()?;
         let silence = link.heard_at.elapsed();
-        if silence >= after * 2 {
+        if link.tested_at.is_some_and(|asked| asked.elapsed() >= after) {
             return Err(ClientError::Silent { waited_ms: silence.as_millis() as u64 });
         }
-        let asks = silence >= after && !link.tested;
+        let asks = silence >= after && link.tested_at.is_none();
         self.say_heartbeat_when_due()?;
         if asks {
             self.say(TestRequest { echo: U64::new(now_ns()) })?;
-            self.link()?.tested = true;
+            self.link()?.tested_at = Some(Instant::now());
         }
         Ok(())
     }

@@ -41,8 +41,8 @@ pub struct Connection {
     pub keep_alive_ns: u64,
     pub received_ns: u64,
     pub sent_ns: u64,
-    /// A test request is out and nothing was heard since.
-    pub tested: bool,
+    /// When a test request went out, if nothing was heard since.
+    pub tested_ns: Option<u64>,
     /// Since when the kernel has taken nothing although output waits.
     stuck_ns: Option<u64>,
     /// Goodbye is written. The next step, shutting our half or closing, is waited for until this time.
@@ -67,7 +67,7 @@ impl Connection {
             keep_alive_ns: u64::MAX,
             received_ns: now_ns,
             sent_ns: now_ns,
-            tested: false,
+            tested_ns: None,
             stuck_ns: None,
             closing_ns: None,
             said_all: false,
@@ -84,7 +84,7 @@ impl Connection {
             Ok(bytes) => {
                 self.inbound.extend_from_slice(&scratch[..bytes]);
                 self.received_ns = now_ns;
-                self.tested = false;
+                self.tested_ns = None;
                 // A short read empties the kernel's buffer, but its end of file makes no second event.
                 self.readable = bytes == scratch.len() || self.hung_up;
                 Ok(())

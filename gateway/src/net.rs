@@ -438,9 +438,10 @@ fn overdue(connection: &Connection, stream: Option<&Stream>, now_ns: u64) -> Opt
     if connection.is_stuck(now_ns) || stream.is_some_and(|stream| connection.has_fallen_behind(stream)) {
         return Some(Reject::SlowConsumer);
     }
-    // What waits in the kernel because the venue does not read it is not the peer's silence.
-    let silent_ns = now_ns.saturating_sub(connection.received_ns);
-    let is_lost = !connection.readable && silent_ns > connection.keep_alive_ns.saturating_mul(2);
+    // What waits in the kernel because the venue does not read it is not the peer's silence, nor is a pause of the venue:
+    // whoever was asked has a whole keep-alive to answer.
+    let is_over = |asked_ns| now_ns.saturating_sub(asked_ns) > connection.keep_alive_ns;
+    let is_lost = !connection.readable && connection.tested_ns.is_some_and(is_over);
     is_lost.then_some(Reject::HeartbeatLost)
 }
 
@@ -452,8 +453,10 @@ fn keep_alive(connection: &mut Connection, stream: &Stream, now_ns: u64) {
         let heartbeat = heartbeat(connection.next_to_send, stream.applied_client_seq, 0);
         frame::append(&mut words, 0, 0, now_ns, heartbeat);
     }
-    if !connection.tested && now_ns.saturating_sub(connection.received_ns) > connection.keep_alive_ns {
-        connection.tested = true;
+    if connection.tested_ns.is_none()
+        && now_ns.saturating_sub(connection.received_ns) > connection.keep_alive_ns
+    {
+        connection.tested_ns = Some(now_ns);
         frame::append(&mut words, 0, 0, now_ns, TestRequest { echo: U64::new(now_ns) });
     }
     if !words.is_empty() {

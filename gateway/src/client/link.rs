@@ -27,8 +27,8 @@ pub(super) struct Link {
     patience: Duration,
     pub heard_at: Instant,
     pub wrote_at: Instant,
-    /// A test request is out and nothing came since.
-    pub tested: bool,
+    /// When a test request went out, if nothing came since.
+    pub tested_at: Option<Instant>,
 }
 
 impl Link {
@@ -51,7 +51,7 @@ impl Link {
         let now = Instant::now();
         let (heard_at, wrote_at) = (now, now);
         let (input, waits) = (vec![0; INPUT_BYTES], Some(READ_SLICE));
-        Ok(Link { stream, input, start: 0, end: 0, waits, patience, heard_at, wrote_at, tested: false })
+        Ok(Link { stream, input, start: 0, end: 0, waits, patience, heard_at, wrote_at, tested_at: None })
     }
 
     /// The next frame that was read already.
@@ -76,7 +76,7 @@ impl Link {
             Ok(bytes) => {
                 self.end += bytes;
                 self.heard_at = Instant::now();
-                self.tested = false;
+                self.tested_at = None;
                 Ok(true)
             }
             Err(error) if is_pause(&error) => Ok(false),
