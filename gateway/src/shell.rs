@@ -535,13 +535,13 @@ mod tests {
 
     use super::*;
     use crate::client::peer::{Connection, Numbers, Venue};
-    use crate::frame::{END_OF_EVENT, RETRANSMIT};
+    use crate::frame::{self, END_OF_EVENT, RETRANSMIT};
     use crate::message::Logout;
 
     fn options() -> ConnectOptions {
         ConnectOptions {
             auto_reconnect: true,
-            timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(120),
             reconnect_attempts: 2,
             backoff: Duration::from_millis(1),
             backoff_max: Duration::from_millis(2),
@@ -588,8 +588,11 @@ mod tests {
             let (mut connection, _) = Connection::establish(&listener, Numbers::default());
             let first: NewOrder = connection.hear().expect("buy").block();
             assert_eq!((first.qty.get(), first.price.get(), first.tif), (2, 50_000_000_000_000, 2));
-            connection.say(0, 1, accepted(1, Side::Buy, 2, first.price.get()));
-            connection.say(END_OF_EVENT, 2, filled(1, 1, 1));
+            // In one piece: the shell waits only briefly for the rest of an answer.
+            let mut answer = Vec::new();
+            frame::append(&mut answer, 0, 1, 1, accepted(1, Side::Buy, 2, first.price.get()));
+            frame::append(&mut answer, END_OF_EVENT, 2, 1, filled(1, 1, 1));
+            connection.say_bytes(&answer);
             let cancel: CancelOrder = connection.hear().expect("cancel").block();
             assert_eq!((cancel.orig_cl_ord_id.get(), cancel.order_id.get()), (1, 0));
             let mut canceled = OrderCanceled::new_zeroed();

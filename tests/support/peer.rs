@@ -43,7 +43,7 @@ pub struct Peer {
 }
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Peer {
     pub fn connect(directory: &Path, name: &str) -> Peer {

@@ -2,12 +2,13 @@
 //! with it. Started, ended and killed by its process id.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// A program of this workspace, built like the tests are. Under `cargo test --workspace` it is built already, and the call
@@ -35,24 +36,31 @@ pub fn run(name: &str, arguments: &[&str]) -> Output {
     Command::new(program(name)).args(arguments).stdin(Stdio::null()).output().expect("the program starts")
 }
 
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
+/// An address of the owner's, as long as the socket lives: whoever asks for any port gets another, and whoever names this
+/// one may listen there, because this socket is bound, does not listen, and lets its address be used again.
+fn reserved() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+    socket.set_reuse_address(true).expect("a TCP socket takes it");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("loopback has a free port");
+    let address = socket.local_addr().expect("it is bound").as_socket().expect("it was asked for");
+    (socket, address)
 }
 
 /// A venue's directory, made by `ballast init`.
 pub struct Home {
     directory: TempDir,
+    /// The address stays this venue's while it is down.
+    _reserved: Socket,
 }
 
 impl Home {
     /// `edit` changes the written configuration.
     pub fn new(edit: impl FnOnce(String) -> String) -> Home {
         let directory = tempfile::tempdir().expect("there is room for a venue");
-        let home = Home { directory };
-        let listen = format!("127.0.0.1:{}", free_port());
-        let done = run("ballast", &["init", home.shown(), "--profile", "demo", "--listen", &listen]);
+        let (socket, address) = reserved();
+        let home = Home { directory, _reserved: socket };
+        let listen = ["--listen", &address.to_string()];
+        let done = run("ballast", &[&["init", home.shown(), "--profile", "demo"][..], &listen].concat());
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let file = home.path().join("ballast.toml");
         let text = std::fs::read_to_string(&file).expect("init wrote it");

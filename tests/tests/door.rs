@@ -658,11 +658,11 @@ fn whoever_was_told_goodbye_and_does_not_close_holds_no_place() {
     scene.end();
 }
 
-/// A logon that asks for the shortest keep-alive.
-fn lively(mut peer: Peer) -> Peer {
+/// A logon that asks for this keep-alive.
+fn lively(mut peer: Peer, keep_alive_ms: u32) -> Peer {
     let challenge = peer.challenge();
     let mut logon = peer.logon_body(1);
-    logon.keep_alive_ms = U32::new(100);
+    logon.keep_alive_ms = U32::new(keep_alive_ms);
     let logon = peer.sign(&challenge, logon);
     peer.say(0, 0, logon);
     assert_eq!(said_by(&mut peer), "LogonAck");
@@ -682,15 +682,16 @@ fn heartbeats_keep_a_connection_and_silence_ends_it() {
     }
     // Nothing is said: a question, which breaks the venue's own silence as well as a heartbeat does, and goodbye.
     let heartbeat = "Heartbeat next=1 ack=0 echo=0";
-    let mut words = last_words(&mut lively(Peer::connect(scene.home.path(), "carol")));
+    let mut words = last_words(&mut lively(Peer::connect(scene.home.path(), "carol"), 100));
     words.retain(|word| word != heartbeat);
     assert_eq!(words, ["TestRequest", "Logout HeartbeatLost"]);
     scene.bystander.trade();
 
-    // Every word answered: after twenty of them the connection still stands.
-    let mut lively = lively(Peer::connect(scene.home.path(), "dave"));
+    // Every word answered: after more than two silences of the venue the connection still stands. They are long, because this
+    // test may be late with its answers by one of them.
+    let mut lively = lively(Peer::connect(scene.home.path(), "dave"), 2_000);
     let mut words = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..4 {
         words.push(said_by(&mut lively));
         lively.say(0, 0, Heartbeat { next_seq: U64::new(1), ack_seq: U64::new(0), echo: U64::new(0) });
     }
@@ -801,10 +802,6 @@ fn resident_kib(venue: &Venue) -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
 }
 
-fn descriptors(venue: &Venue) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", venue.pid().as_raw_nonzero())).expect("the venue runs").count()
-}
-
 fn sockets(venue: &Venue) -> usize {
     let files =
         std::fs::read_dir(format!("/proc/{}/fd", venue.pid().as_raw_nonzero())).expect("the venue runs");
@@ -834,7 +831,7 @@ fn a_hundred_thousand_pieces_of_garbage_leave_no_trace_in_memory() {
     let mut scene = Scene::new();
     let mut alice = scene.member("alice");
     let mut garbage = Garbage(7);
-    let (before_kib, before_files) = (resident_kib(&scene.venue), descriptors(&scene.venue));
+    let (before_kib, held_open) = (resident_kib(&scene.venue), sockets(&scene.venue));
     let hello = framed(0, 0, alice.peer.hello());
     let address = alice.peer.config.address.clone();
     for round in 0..10_000_u64 {
@@ -869,7 +866,7 @@ fn a_hundred_thousand_pieces_of_garbage_leave_no_trace_in_memory() {
     println!("memory of the venue grew by {grown_kib} KiB from {before_kib} KiB");
     assert!(grown_kib < 64 * 1024, "grew by {grown_kib} KiB");
     // A leak would keep this from ending.
-    while descriptors(&scene.venue) > before_files + 8 {
+    while sockets(&scene.venue) > held_open {
         scene.bystander.trade();
     }
     scene.end();
@@ -879,7 +876,7 @@ fn a_hundred_thousand_pieces_of_garbage_leave_no_trace_in_memory() {
 fn a_house_full_of_members_turns_the_next_away_at_once() {
     let mut scene = Scene::with(|text| text.replace("connections_max = 1024", "connections_max = 2"));
     let mut alice = scene.member("alice");
-    let files = descriptors(&scene.venue);
+    let held_open = sockets(&scene.venue);
     for round in 0..500 {
         assert_eq!(last_words(&mut scene.stranger()), [""; 0], "the house is full");
         if round % 50 == 0 {
@@ -887,7 +884,7 @@ fn a_house_full_of_members_turns_the_next_away_at_once() {
             scene.bystander.trade();
         }
     }
-    assert_eq!(descriptors(&scene.venue), files);
+    assert_eq!(sockets(&scene.venue), held_open);
     // A place that becomes vacant is taken by the next.
     alice.peer.end_output();
     alice.hears(&["closed"]);
@@ -902,10 +899,11 @@ fn strangers_that_hold_every_connection_lock_nobody_out() {
     for peer in &mut held {
         peer.challenge();
     }
-    // Whoever has waited longest goes, without a word.
+    // Whoever has waited longest goes, without a word; on a slow machine its time was over before.
     let mut alice = scene.member("alice");
-    assert_eq!(last_words(&mut held[0]), [""; 0]);
-    let files = descriptors(&scene.venue);
+    let words = last_words(&mut held[0]);
+    assert!(words.is_empty() || words == ["Logout ChallengeExpired"], "{words:?}");
+    let held_open = sockets(&scene.venue);
     for round in 0..500 {
         held.push(scene.stranger());
         held.remove(1);
@@ -915,7 +913,7 @@ fn strangers_that_hold_every_connection_lock_nobody_out() {
         }
     }
     scene.bystander.trade();
-    assert!(descriptors(&scene.venue) <= files);
+    assert!(sockets(&scene.venue) <= held_open);
     scene.end();
 }
 
@@ -941,7 +939,7 @@ fn a_peer_that_does_not_read_is_sent_away_and_costs_little() {
         alice.hears(&["RetransmitReject 1: RetransmitTooOld"]);
         80_001 - 65_536
     };
-    let (files, before_kib) = (descriptors(&scene.venue), resident_kib(&scene.venue));
+    let (held_open, before_kib) = (sockets(&scene.venue), resident_kib(&scene.venue));
     // It asks for everything there is, again and again, and reads nothing of it.
     let mut deaf = scene.stranger();
     let challenge = deaf.challenge();
@@ -951,7 +949,7 @@ fn a_peer_that_does_not_read_is_sent_away_and_costs_little() {
     let requests: Vec<u8> =
         (0..1_000).flat_map(|id| framed(0, 0, retransmit(id, kept_from, 10_000))).collect();
     deaf.write(&requests);
-    while descriptors(&scene.venue) >= files {
+    while sockets(&scene.venue) >= held_open {
         scene.bystander.trade();
         let grown_kib = resident_kib(&scene.venue).saturating_sub(before_kib);
         assert!(grown_kib < 16 * 1024, "grew by {grown_kib} KiB");

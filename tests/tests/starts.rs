@@ -36,10 +36,10 @@ fn a_file_that_grew_waits_for_a_taker_that_waits() {
         alice.queue(orders::limit(10, 1, Side::Sell, PRICE9, 1, Tif::Gtc, id)).expect("there is room");
     }
     while alice.unanswered() > 0 {
-        alice.next_event(std::time::Duration::from_secs(20)).expect("the venue lives");
+        alice.next_event(std::time::Duration::from_secs(120)).expect("the venue lives");
     }
     bob.new_order(orders::limit(11, 1, Side::Buy, PRICE9, lots as i64, Tif::Gtc, 1)).expect("it is sent");
-    bob.next_event(std::time::Duration::from_secs(20)).expect("the venue lives");
+    bob.next_event(std::time::Duration::from_secs(120)).expect("the venue lives");
     venue.kill();
     edit(&home, |text| text + ANOTHER);
     let venue = home.serve();
@@ -47,8 +47,10 @@ fn a_file_that_grew_waits_for_a_taker_that_waits() {
     let mut bob = connect(&home, "bob");
     let mut position = 0;
     while position < lots as i64 {
-        let event =
-            bob.next_event(std::time::Duration::from_secs(20)).expect("the venue lives").expect("it goes on");
+        let event = bob
+            .next_event(std::time::Duration::from_secs(120))
+            .expect("the venue lives")
+            .expect("it goes on");
         if let Body::Executed(fill) = event.body {
             position = fill.position.get();
         }

@@ -22,7 +22,7 @@ fn connect(home: &Home, name: &str) -> (Client, u32) {
 
 /// The next event; a test that waits for what does not come fails.
 fn hear(client: &mut Client) -> Body {
-    client.next_event(Duration::from_secs(20)).expect("the venue lives").expect("it answers").body
+    client.next_event(Duration::from_secs(120)).expect("the venue lives").expect("it answers").body
 }
 
 fn executed(client: &mut Client) -> OrderExecuted {

@@ -24,7 +24,7 @@ pub(crate) const KEY_ID: u64 = 3;
 pub(crate) const ACCOUNT: u32 = 40;
 const SERVER_TIME: u64 = 1_000_000;
 const EPOCH: u64 = 11;
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The secret key of 32 zero bytes, as `openssl genpkey -algorithm ED25519` writes it.
 fn key_pem() -> String {
