@@ -208,7 +208,7 @@ fn drain(reader: &mut LogReader, seen: &mut Seen) {
 }
 
 /// A page that is first used late faults in every attempt; the kernel, moving a page for its own reasons, does not.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 6;
 
 fn check(flow: impl Fn() -> Flow) -> Seen {
     // Matchers and steps stay: what the next attempt is given must not be memory that the last one touched.
