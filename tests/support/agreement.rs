@@ -61,12 +61,16 @@ fn seen(it: &OrderView) -> Order {
         price: it.price.0.into(),
         qty: it.qty.0.into(),
         leaves: it.leaves.0.into(),
+        quote: false,
+        group: 0,
     }
 }
 
 /// The model's orders by instrument, buys before sells, best price first, oldest first.
 fn canonical(model: &Model) -> Vec<Order> {
-    let mut orders = model.open_orders().to_vec();
+    // A view shows neither the group of an order nor whether it is a quote.
+    let plain = |order: &Order| Order { quote: false, group: 0, ..*order };
+    let mut orders: Vec<Order> = model.open_orders().iter().map(plain).collect();
     orders.sort_by_key(|it| (it.instrument, !it.buy, if it.buy { -it.price } else { it.price }));
     orders
 }

@@ -709,7 +709,7 @@ impl Workload {
             match self.draw.below(6) {
                 0 => session = self.draw.of(&SESSIONS).0,
                 1 => it.account_id = self.draw.of(&[0, 1, 4, 5, 30, u32::MAX]).into(),
-                2 => it.scope = self.draw.of(&[0, 5, 6, 255]),
+                2 => it.scope = self.draw.of(&[0, 5, 7, 255]),
                 3 => it.side = self.draw.of(&[0, 4, 255]),
                 4 => it.block_new = self.draw.of(&[3, 255]),
                 _ => it.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
@@ -726,7 +726,7 @@ impl Workload {
         it.state = self.draw.of(&[4, 5, 6]);
         match self.draw.below(6) {
             0 => it.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
-            1 => it.state = self.draw.of(&[0, 1, 2, 3, 7, 8, 255]),
+            1 => it.state = self.draw.of(&[0, 1, 2, 9, 255]),
             _ => {}
         }
         self.privileged(model, ts_ns, Role::Admin, it)
@@ -867,7 +867,7 @@ impl Workload {
     fn bad_shape(&mut self, model: &Model, ts_ns: u64) -> Step {
         let known = [3, 100, 110, 111, 112, 300, 310, 320, 321, 322, 323, 324, 330, 331];
         let template = match self.draw.below(3) {
-            0 => self.draw.of(&[0, 1, 4, 99, 101, 113, 200, 202, 204, 210, 350, u16::MAX]),
+            0 => self.draw.of(&[0, 1, 4, 99, 101, 200, 202, 204, 210, 350, u16::MAX]),
             _ => self.draw.of(&known),
         };
         let length = self.draw.of(&[0, 1, 8, 16, 24, 32, 63, 64, 65, 80, 112, 120]);

@@ -698,7 +698,7 @@ fn a_cancel_from_another_session_is_copied_to_the_first() {
 fn a_halted_market_takes_cancels_and_nothing_else() {
     let mut world = World::roomy().listed(0, 0).funded(1_000_000);
     world.buy(ANNE, 5, 100);
-    assert_eq!(world.state(3), "0: InvalidParameter 2");
+    assert_eq!(world.state(9), "0: InvalidParameter 2");
     for (state, refused) in [(6, "Halted"), (5, "CancelOnly")] {
         assert_eq!(world.state(state), "0: done");
         assert_eq!(world.buy(ANNE, 5, 100), format!("10: {refused} 0 detail 0"));

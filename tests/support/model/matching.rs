@@ -6,12 +6,18 @@ use super::*;
 const CANCEL_TAKER: u8 = 2;
 const CANCEL_MAKER: u8 = 3;
 const CANCEL_BOTH: u8 = 4;
+/// The scope of 12.3.
+const MMP_GROUP: u8 = 6;
 
 /// What a `Continue` is due for (5.6).
 #[derive(Clone, Copy)]
 pub(super) enum Waiting {
     Taker(Order),
     MassCancel(Sweep),
+    /// The orders of an instrument that expired (10.3).
+    Expired(u32),
+    /// An instrument whose book is uncrossed, and the auction price (10.4).
+    Uncross(u32, i128),
 }
 
 /// A mass cancel under way.
@@ -31,19 +37,19 @@ pub(super) fn own(taker: &Order, maker: &Order) -> bool {
 
 impl Model {
     pub(super) fn meet(&mut self, now: &Now, mut taker: Order) {
-        let mut steps = 0;
-        while taker.leaves > 0 {
+        let meets = self.instruments[&taker.instrument].state != states::AUCTION;
+        while taker.leaves > 0 && meets {
             let Some(maker) = self.best_maker(&taker) else { break };
-            if steps == self.limits().matches_per_command {
+            if self.at_the_cap() {
                 self.waiting = Some(Waiting::Taker(taker));
                 return;
             }
+            self.steps += 1;
             if own(&taker, &self.orders[maker]) {
                 self.prevent(now, &mut taker, maker);
             } else {
                 self.trade(now, &mut taker, maker);
             }
-            steps += 1;
         }
         if taker.leaves == 0 {
             return;
@@ -55,6 +61,11 @@ impl Model {
         }
     }
 
+    /// 5.6, and 9.14 and 11.5 may have passed it.
+    pub(super) fn at_the_cap(&self) -> bool {
+        self.steps >= self.limits().matches_per_command
+    }
+
     /// 5.6: a `Continue` that is due.
     pub(super) fn go_on(&mut self, now: &Now, order_id: u64) {
         if self.continuation() != Some(order_id) {
@@ -63,6 +74,8 @@ impl Model {
         match self.waiting.take() {
             Some(Waiting::Taker(taker)) => self.meet(now, taker),
             Some(Waiting::MassCancel(sweep)) => self.sweep(now, sweep),
+            Some(Waiting::Expired(instrument)) => self.expire(now, instrument),
+            Some(Waiting::Uncross(instrument, price)) => self.uncross_at(now, instrument, price),
             None => {}
         }
     }
@@ -98,7 +111,6 @@ impl Model {
     }
 
     fn trade(&mut self, now: &Now, taker: &mut Order, index: usize) {
-        let instrument = self.instruments[&taker.instrument];
         let lots = taker.leaves.min(self.orders[index].leaves);
         taker.leaves -= lots;
         self.orders[index].leaves -= lots;
@@ -106,18 +118,49 @@ impl Model {
         if maker.leaves == 0 {
             self.orders.remove(index);
         }
-        let value = lots * maker.price * instrument.tick_value;
-        let taker_fee = share_up(value, instrument.taker_fee_ppm);
-        let maker_fee = share_up(value, instrument.maker_fee_ppm);
-        for (order, fee) in [(*taker, taker_fee), (maker, maker_fee)] {
-            let sign = if order.buy { 1 } else { -1 };
-            *self.positions.entry((order.account, order.instrument)).or_insert(0) += sign * lots;
+        self.settle(now, [(taker, liquidity::TAKER), (&maker, liquidity::MAKER)], maker.price, lots);
+        self.steps += self.instruments[&maker.instrument].legs().count() as u32;
+        self.count_fill(now, &maker, lots);
+    }
+
+    /// 5.3, 5.4 and 11.5: both sides of a match as they stand after it.
+    pub(super) fn settle(&mut self, now: &Now, sides: [(&Order, u8); 2], price: i128, lots: i128) {
+        self.match_id += 1;
+        let mut parts: Vec<(&Order, Vec<Part>)> = Vec::new();
+        for (order, liquidity) in sides {
+            parts.push((order, self.fill(order, price, lots, liquidity)));
+        }
+        for (order, mut parts) in parts {
+            for part in &mut parts {
+                // Where both sides are one account, each shows what it holds after both.
+                part.position = self.position(order.account, part.instrument);
+                self.executed(now, order, part);
+            }
+        }
+    }
+
+    /// Moves money and lots of one side, and gives what it is told of.
+    fn fill(&mut self, order: &Order, price: i128, lots: i128, liquidity: u8) -> Vec<Part> {
+        let instrument = self.instruments[&order.instrument];
+        let mut parts = Vec::new();
+        for (id, ratio, price) in self.shares(order.instrument, price) {
+            let leg = self.instruments[&id];
+            let rate = if liquidity == liquidity::TAKER { leg.taker_fee_ppm } else { leg.maker_fee_ppm };
+            let (lots, buy) = (lots * ratio.abs(), order.buy == (ratio > 0));
+            let value = lots * price * leg.tick_value;
+            let fee = share_up(value.abs(), rate);
+            let sign = if buy { 1 } else { -1 };
+            *self.positions.entry((order.account, id)).or_insert(0) += sign * lots;
             *self.accounts.get_mut(&order.account).expect("it has orders") -= sign * value + fee;
             *self.accounts.get_mut(&ACCOUNT_FEES).expect("always exists") += fee;
+            parts.push(Part { instrument: id, buy, price, lots, fee, position: 0, liquidity });
         }
-        self.match_id += 1;
-        self.executed(now, taker, &maker, lots, taker_fee, liquidity::TAKER);
-        self.executed(now, &maker, &maker, lots, maker_fee, liquidity::MAKER);
+        if instrument.is_combo() {
+            let fee = parts.iter().map(|part| part.fee).sum();
+            let (instrument, buy) = (order.instrument, order.buy);
+            parts.insert(0, Part { instrument, buy, price, lots, fee, position: 0, liquidity });
+        }
+        parts
     }
 
     /// 5.8: what happens where the taker would meet an order of its own.
@@ -200,7 +243,8 @@ impl Model {
         order_id: u64,
     ) -> Result<usize, Refusal> {
         let named = |order: &Order| {
-            let named = if orig != 0 { order.cl_ord_id == orig } else { order.order_id == order_id };
+            let named =
+                if orig != 0 { order.cl_ord_id == orig && !order.quote } else { order.order_id == order_id };
             named && order.account == account && (instrument == 0 || instrument == order.instrument)
         };
         let field = if orig != 0 { 2 } else { 3 };
@@ -227,25 +271,26 @@ impl Model {
     fn judge_mass_cancel(&self, session: &Session, it: &MassCancel) -> Outcome {
         demand(may_cancel(session), Reject::Permission, 0)?;
         self.own_account(session, it.account_id.get(), 0)?;
-        demand((1..=4).contains(&it.scope), Reject::InvalidCombination, 0)?;
+        demand((1..=4).contains(&it.scope) || it.scope == MMP_GROUP, Reject::InvalidCombination, 0)?;
         demand((1..=3).contains(&it.side), Reject::InvalidSide, 0)?;
         demand(it.block_new <= 2, Reject::InvalidCombination, 0)?;
         let exists = self.instruments.contains_key(&it.instrument_id.get());
-        demand(it.scope != 3 || exists, Reject::UnknownInstrument, 0)
+        demand(it.scope != 3 || exists, Reject::UnknownInstrument, 0)?;
+        let configured = self.groups.contains_key(&(it.account_id.get(), it.mmp_group.get()));
+        demand(it.scope != MMP_GROUP || configured, Reject::MmpNotConfigured, 0)
     }
 
     /// 5.22.
     fn sweep(&mut self, now: &Now, mut sweep: Sweep) {
-        let mut steps = 0;
         while let Some(index) = self.first_named(&sweep) {
-            if steps == self.limits().matches_per_command {
+            if self.at_the_cap() {
                 self.waiting = Some(Waiting::MassCancel(sweep));
                 return;
             }
             let order = self.orders.remove(index);
             self.canceled(now, order.session, &order, order.cl_ord_id, reason::MASS_CANCEL);
             sweep.canceled += 1;
-            steps += 1;
+            self.steps += 1;
         }
         self.mass_canceled(now, &sweep, 0);
     }
@@ -258,6 +303,7 @@ impl Model {
                 1 => order.session == sweep.origin.session.get(),
                 2 => true,
                 3 => order.instrument == it.instrument_id.get(),
+                MMP_GROUP => order.group == it.mmp_group.get(),
                 _ => self.instruments[&order.instrument].underlying == it.underlying_id.get(),
             };
             let side = it.side == 3 || it.side == side_of(order);
@@ -287,7 +333,7 @@ impl Model {
     pub fn continuation(&self) -> Option<u64> {
         self.waiting.map(|waiting| match waiting {
             Waiting::Taker(taker) => taker.order_id,
-            Waiting::MassCancel(_) => 0,
+            Waiting::MassCancel(_) | Waiting::Expired(_) | Waiting::Uncross(..) => 0,
         })
     }
 }

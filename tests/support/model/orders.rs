@@ -1,14 +1,12 @@
 //! Sections 4 and 5.30 to 5.34: which orders and which amends are refused, in the order of the clauses, and what an
 //! order is once it is accepted or amended.
 
-use engine::limits::{ORDER_SLOT_BITS, ORDER_VALUE_MAX, PRICE_TICKS_MAX};
+use engine::limits::{ORDER_SLOT_BITS, PRICE_TICKS_MAX};
 
 use super::*;
 
-const POST_ONLY: u16 = 1;
-const POST_ONLY_SLIDE: u16 = 2;
-const OPEN: u8 = 4;
-const HALTED: u8 = 6;
+const PASSIVE: u16 = POST_ONLY | POST_ONLY_SLIDE;
+const MMP: u16 = 8;
 
 /// Where an amended order stands, and what it is to become.
 struct Amend {
@@ -27,7 +25,7 @@ impl Model {
             }
         };
         self.serial += 1;
-        self.positions.entry((taker.account, taker.instrument)).or_insert(0);
+        self.take_entries(&taker);
         let price = self.price9(&taker);
         self.tell(now, taker.session, |stamp| OrderAccepted {
             exec_id: stamp.exec_id.into(),
@@ -55,12 +53,11 @@ impl Model {
     /// 4.1 to 4.18 in order; what comes back is the order as accepted.
     fn admit(&self, now: &Now, session: &Session, it: &NewOrder) -> Result<Order, Refusal> {
         use Reject::*;
-        let limits = self.limits();
         let (account, id) = (it.account_id.get(), it.instrument_id.get());
         demand(session.role == Role::Trade, Permission, 0)?;
         self.own_account(session, account, 7)?;
         let instrument = self.instruments.get(&id).ok_or(refusal(UnknownInstrument, 6))?;
-        well_formed(it)?;
+        well_formed(it, instrument.is_combo())?;
         let limit = match it.ord_type {
             LIMIT => {
                 demand(it.price.get() != NULL_I64, PriceRequired, 2)?;
@@ -75,19 +72,24 @@ impl Model {
         demand(it.display_qty.get() == NULL_I64, DisplayQtyInvalid, 4)?;
         demand(it.expire_time.get() == NULL_U64, ExpireTimeInvalid, 5)?;
         let cl_ord_id = it.cl_ord_id.get();
-        let twin = self.orders.iter().find(|order| order.account == account && order.cl_ord_id == cl_ord_id);
+        let twin = self
+            .orders
+            .iter()
+            .find(|order| order.account == account && order.cl_ord_id == cl_ord_id && !order.quote);
         if let Some(twin) = twin {
             return Err(Refusal { order_id: twin.order_id, ..refusal(DuplicateClOrdId, 1) });
         }
         in_time(now, it.max_delay_us.get(), 9)?;
-        self.may_enter(account, instrument)?;
+        let waits = it.ord_type == LIMIT && it.tif == GTC && it.flags.get() & PASSIVE == 0;
+        self.may_enter(account, id, !waits)?;
+        self.may_join(now, account, it.mmp_group.get(), 15)?;
 
         let buy = it.side == 1;
         let asked = self.working_price(it, id, limit)?;
         within_band(instrument, buy, asked, 2)?;
         let price = self.passive(it.flags.get(), id, buy, asked)?;
         let order = Order {
-            order_id: (self.serial + 1) << ORDER_SLOT_BITS | self.lowest_free_slot(),
+            order_id: self.next_order_id(),
             cl_ord_id,
             session: now.origin.session.get(),
             account,
@@ -100,6 +102,8 @@ impl Model {
             price,
             qty,
             leaves: qty,
+            quote: false,
+            group: it.mmp_group.get(),
         };
         if it.tif == FOK {
             let fillable = self.fillable(&order);
@@ -107,19 +111,28 @@ impl Model {
                 return Err(with_detail(FokNotFillable, 0, fillable));
             }
         }
-        within_value(instrument, qty, if order.market { instrument.mark } else { price })?;
-        self.within_position(&order, &self.open(account, id, None))?;
-        let own = self.orders.iter().filter(|order| order.account == account).count();
-        if own >= limits.orders_per_account as usize {
-            return Err(with_detail(OpenOrderLimit, 0, limits.orders_per_account.into()));
-        }
-        demand(self.orders.len() < limits.orders as usize, Capacity, 0)?;
-        demand(self.levels_in_use() < limits.levels as usize, Capacity, 0)?;
-        let key = (account, id);
-        demand(self.has_entry(&key) || self.entries_in_use() < limits.positions as usize, Capacity, 0)?;
+        let counted = Order { price: if order.market { instrument.mark } else { price }, ..order };
+        self.within_value(&counted)?;
+        self.within_position(&order, None)?;
+        self.has_room(&order)?;
         let probe = Order { price: self.margin_price(&order), ..order };
         self.affordable(&probe, None)?;
         Ok(order)
+    }
+
+    /// 4.17.
+    pub(super) fn has_room(&self, order: &Order) -> Outcome {
+        let (limits, account) = (self.limits(), order.account);
+        let own = self.orders.iter().filter(|order| order.account == account).count();
+        if own >= limits.orders_per_account as usize {
+            return Err(with_detail(Reject::OpenOrderLimit, 0, limits.orders_per_account.into()));
+        }
+        demand(self.orders.len() < limits.orders as usize, Reject::Capacity, 0)?;
+        demand(self.levels_in_use() < limits.levels as usize, Reject::Capacity, 0)?;
+        let new = self.touched(order.instrument).into_iter().filter(|id| !self.has_entry(&(account, *id)));
+        let new = new.count();
+        let room = self.entries_in_use() + new <= limits.positions as usize;
+        demand(new == 0 || room, Reject::Capacity, 0)
     }
 
     /// 4.11.
@@ -141,7 +154,10 @@ impl Model {
     }
 
     /// 4.13: the price at which the flags let an order stand.
-    fn passive(&self, flags: u16, id: u32, buy: bool, price: i128) -> Result<i128, Refusal> {
+    pub(super) fn passive(&self, flags: u16, id: u32, buy: bool, price: i128) -> Result<i128, Refusal> {
+        if self.instruments[&id].state == states::AUCTION {
+            return Ok(price);
+        }
         let best = self.best(id, !buy);
         let crossed = best.filter(|best| if buy { price >= *best } else { price <= *best });
         let Some(best) = crossed else { return Ok(price) };
@@ -151,8 +167,11 @@ impl Model {
         }
         let slid = if buy { best - 1 } else { best + 1 };
         // Nor to a price that no member could ask for, because a Price9 does not reach it.
-        let shown = i64::try_from(slid * self.instruments[&id].tick_size).is_ok();
-        demand(shown && (1..=i128::from(PRICE_TICKS_MAX)).contains(&slid), Reject::WouldCross, 0)?;
+        let instrument = &self.instruments[&id];
+        let shown = i64::try_from(slid * instrument.tick_size).is_ok_and(|price| price != NULL_I64);
+        let most = i128::from(PRICE_TICKS_MAX);
+        let least = if instrument.is_combo() { -most } else { 1 };
+        demand(shown && (least..=most).contains(&slid), Reject::WouldCross, 0)?;
         Ok(slid)
     }
 
@@ -173,27 +192,30 @@ impl Model {
         worst
     }
 
-    /// 4.10.
-    fn may_enter(&self, account: u32, instrument: &Instrument) -> Outcome {
+    /// 4.10; `barred` is what an auction does not take.
+    pub(super) fn may_enter(&self, account: u32, id: u32, barred: bool) -> Outcome {
         demand(!self.blocked.contains(&account), Reject::AccountBlocked, 0)?;
-        demand(instrument.state != HALTED, Reject::Halted, 0)?;
-        demand(instrument.state == OPEN, Reject::CancelOnly, 0)
+        self.takes_orders(id, barred)
     }
 
-    /// 4.16, `open` being what the account has open beside `order`.
-    fn within_position(&self, order: &Order, open: &Open) -> Outcome {
+    /// 4.16, with what is open beside `order` and the order that it replaces.
+    pub(super) fn within_position(&self, order: &Order, replaces: Option<u64>) -> Outcome {
         let most = i128::from(i32::MAX);
-        let position = self.position(order.account, order.instrument);
-        let side = order.leaves + if order.buy { open.buys } else { open.sells };
-        let reach = if order.buy { position + side } else { position - side };
-        if reach.abs() > most || side > most {
-            return Err(with_detail(Reject::PositionLimit, 0, most));
+        for (id, ratio) in self.ratios(order.instrument) {
+            let (lots, buy) = (order.leaves * ratio.abs(), order.buy == (ratio > 0));
+            let open = self.open(order.account, id, replaces);
+            let position = self.position(order.account, id);
+            let side = lots + if buy { open.buys } else { open.sells };
+            let reach = if buy { position + side } else { position - side };
+            if reach.abs() > most || side > most {
+                return Err(with_detail(Reject::PositionLimit, 0, most));
+            }
         }
         Ok(())
     }
 
     /// 4.18 and 6.5: `probe` is not in the book; `replaces` is the order that it takes the place of.
-    fn affordable(&self, probe: &Order, replaces: Option<u64>) -> Outcome {
+    pub(super) fn affordable(&self, probe: &Order, replaces: Option<u64>) -> Outcome {
         let equity = self.equity(probe.account);
         let with = self.requirement_with(probe, replaces);
         let closes = replaces.is_none() && self.only_closes(probe);
@@ -206,6 +228,9 @@ impl Model {
     /// 6.6
     fn only_closes(&self, probe: &Order) -> bool {
         let instrument = &self.instruments[&probe.instrument];
+        if instrument.is_combo() {
+            return false;
+        }
         let open = self.open(probe.account, probe.instrument, None);
         let lots = self.position(probe.account, probe.instrument);
         let (held, others, slip) = if probe.buy {
@@ -228,15 +253,25 @@ impl Model {
         levels.len()
     }
 
-    /// An account has an entry in an instrument while it holds lots or orders there.
+    /// An account has an entry in an instrument while it holds lots there, or orders there or in a combo with it.
     fn has_entry(&self, (account, instrument): &(u32, u32)) -> bool {
-        let mut orders = self.orders.iter();
+        let mut orders = self.orders.iter().filter(|order| order.account == *account);
         self.position(*account, *instrument) != 0
-            || orders.any(|order| order.account == *account && order.instrument == *instrument)
+            || orders.any(|order| self.touched(order.instrument).contains(instrument))
     }
 
     fn entries_in_use(&self) -> usize {
         self.positions.keys().filter(|key| self.has_entry(key)).count()
+    }
+
+    pub(super) fn take_entries(&mut self, order: &Order) {
+        for id in self.touched(order.instrument) {
+            self.positions.entry((order.account, id)).or_insert(0);
+        }
+    }
+
+    pub(super) fn next_order_id(&self) -> u64 {
+        (self.serial + 1) << ORDER_SLOT_BITS | self.lowest_free_slot()
     }
 
     fn lowest_free_slot(&self) -> u64 {
@@ -289,6 +324,7 @@ impl Model {
         demand(it.display_qty.get() == NULL_I64, Reject::DisplayQtyInvalid, 6)?;
         let index = self.find_named(account, it.instrument_id.get(), orig, order_id)?;
         let old = self.orders[index];
+        demand(!old.quote, Reject::InvalidCombination, 3)?;
         let instrument = &self.instruments[&old.instrument];
         let asked = match it.price.get() {
             NULL_I64 => old.price,
@@ -299,7 +335,10 @@ impl Model {
             qty => quantity(instrument, qty, 5)?,
         };
         in_time(now, it.max_delay_us.get(), 8)?;
-        self.may_enter(account, instrument)?;
+        let barred = asked != old.price && it.flags.get() != 0;
+        self.may_enter(account, old.instrument, barred)?;
+        let frozen = old.group != 0 && self.is_frozen(account, old.group, now.ts_ns);
+        demand(!frozen, Reject::MmpFrozen, 0)?;
         if total <= old.filled() {
             return Ok(Amend { index, price: old.price, total });
         }
@@ -311,8 +350,8 @@ impl Model {
         if price != old.price || total > old.qty {
             let leaves = total - old.filled();
             let new = Order { price, qty: total, leaves, ..old };
-            within_value(instrument, leaves, price)?;
-            self.within_position(&new, &self.open(account, old.instrument, Some(old.order_id)))?;
+            self.within_value(&new)?;
+            self.within_position(&new, Some(old.order_id))?;
             let free = self.levels_in_use() < self.limits().levels as usize;
             demand(price == old.price || free, Reject::Capacity, 0)?;
             self.affordable(&new, Some(old.order_id))?;
@@ -322,39 +361,42 @@ impl Model {
 }
 
 /// 4.4.
-fn well_formed(it: &NewOrder) -> Outcome {
+fn well_formed(it: &NewOrder, combo: bool) -> Outcome {
     use Reject::*;
     demand(it.side == 1 || it.side == 2, InvalidSide, 10)?;
-    demand(matches!(it.ord_type, LIMIT | MARKET | MARKET_TO_LIMIT), InvalidOrdType, 11)?;
+    let types: &[u8] = if combo { &[LIMIT] } else { &[LIMIT, MARKET, MARKET_TO_LIMIT] };
+    demand(types.contains(&it.ord_type), InvalidOrdType, 11)?;
     demand(matches!(it.tif, GTC | IOC | FOK), InvalidTif, 12)?;
     demand(it.cl_ord_id.get() != 0, InvalidCombination, 1)?;
     demand((1..=5).contains(&it.stp_mode), InvalidCombination, 13)?;
-    demand(known_flags(it.flags.get()), InvalidCombination, 14)?;
-    demand(it.mmp_group.get() == 0, InvalidCombination, 15)?;
+    let rests = it.ord_type == LIMIT && it.tif == GTC;
+    let grouped = it.flags.get() & MMP != 0;
+    demand(known_flags(it.flags.get() & !MMP) && (!grouped || rests), InvalidCombination, 14)?;
+    demand((it.mmp_group.get() != 0) == grouped, InvalidCombination, 15)?;
     let wrong = match it.ord_type {
         MARKET => it.tif == GTC,
         MARKET_TO_LIMIT => it.tif != GTC,
         _ => false,
     };
-    let rests = it.ord_type == LIMIT && it.tif == GTC;
-    demand(!wrong && (it.flags.get() == 0 || rests), InvalidCombination, 12)
+    demand(!wrong && (it.flags.get() & PASSIVE == 0 || rests), InvalidCombination, 12)
 }
 
-fn known_flags(flags: u16) -> bool {
-    flags & !(POST_ONLY | POST_ONLY_SLIDE) == 0 && flags != POST_ONLY | POST_ONLY_SLIDE
+pub(super) fn known_flags(flags: u16) -> bool {
+    flags & !PASSIVE == 0 && flags != PASSIVE
 }
 
-/// 4.5.
-fn in_ticks(instrument: &Instrument, price: i64, field: u16) -> Result<i128, Refusal> {
+/// 4.5; 11.2 for a combo.
+pub(super) fn in_ticks(instrument: &Instrument, price: i64, field: u16) -> Result<i128, Refusal> {
     let price = i128::from(price);
-    demand(price > 0 && price % instrument.tick_size == 0, Reject::PriceNotOnTick, field)?;
+    let signed = instrument.is_combo();
+    demand((price > 0 || signed) && price % instrument.tick_size == 0, Reject::PriceNotOnTick, field)?;
     let ticks = price / instrument.tick_size;
-    demand(ticks <= 1 << 48, Reject::PriceNotOnTick, field)?;
+    demand(ticks.abs() <= 1 << 48, Reject::PriceNotOnTick, field)?;
     Ok(ticks)
 }
 
 /// 4.6.
-fn quantity(instrument: &Instrument, qty: i64, field: u16) -> Result<i128, Refusal> {
+pub(super) fn quantity(instrument: &Instrument, qty: i64, field: u16) -> Result<i128, Refusal> {
     let qty = i128::from(qty);
     demand(qty > 0, Reject::QtyNotPositive, field)?;
     if qty > instrument.qty_max {
@@ -364,7 +406,7 @@ fn quantity(instrument: &Instrument, qty: i64, field: u16) -> Result<i128, Refus
 }
 
 /// 4.9.
-fn in_time(now: &Now, max_delay_us: u32, field: u16) -> Outcome {
+pub(super) fn in_time(now: &Now, max_delay_us: u32, field: u16) -> Outcome {
     if max_delay_us == 0 {
         return Ok(());
     }
@@ -376,29 +418,25 @@ fn in_time(now: &Now, max_delay_us: u32, field: u16) -> Outcome {
     demand(sent <= ts + SECOND_NS, Reject::StaleRequest, field)
 }
 
-/// 4.12: the lowest and the highest price of the band, `None` without one.
+/// 4.12, 11.3: the lowest and the highest price of the band, `None` without one.
 pub fn band(instrument: &Instrument) -> Option<(i128, i128)> {
     let (mark, ppm) = (instrument.mark, instrument.band_ppm);
+    if instrument.is_combo() {
+        let width = instrument.gross_mark * ppm / MILLION;
+        return Some((mark - width, mark + width));
+    }
     let low = (mark * (MILLION - ppm) + MILLION - 1) / MILLION;
     let high = mark * (MILLION + ppm) / MILLION;
     (ppm != 0).then_some((low.max(1), high))
 }
 
-fn within_band(instrument: &Instrument, buy: bool, price: i128, field: u16) -> Outcome {
+pub(super) fn within_band(instrument: &Instrument, buy: bool, price: i128, field: u16) -> Outcome {
     let Some((low, high)) = band(instrument) else { return Ok(()) };
     if buy && price > high {
         return Err(with_detail(Reject::PriceAboveBand, field, high * instrument.tick_size));
     }
     if !buy && price < low {
         return Err(with_detail(Reject::PriceBelowBand, field, low * instrument.tick_size));
-    }
-    Ok(())
-}
-
-/// 4.15.
-fn within_value(instrument: &Instrument, lots: i128, price: i128) -> Outcome {
-    if lots * price * instrument.tick_value > ORDER_VALUE_MAX {
-        return Err(with_detail(Reject::MaxOrderValue, 0, ORDER_VALUE_MAX));
     }
     Ok(())
 }
