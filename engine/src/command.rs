@@ -163,6 +163,7 @@ pub enum Command<'a> {
     InstrumentState(&'a InstrumentState),
     Refused(&'a Refused),
     Continue(&'a Continue),
+    Tick(&'a Tick),
 }
 
 impl<'a> Command<'a> {
@@ -187,6 +188,7 @@ impl<'a> Command<'a> {
             InstrumentState::TEMPLATE => Command::InstrumentState(body(block)?),
             Refused::TEMPLATE => Command::Refused(body(block)?),
             Continue::TEMPLATE => Command::Continue(body(block)?),
+            Tick::TEMPLATE => Command::Tick(body(block)?),
             _ => return None,
         })
     }
@@ -210,6 +212,7 @@ pub fn is_command(template_id: u16) -> bool {
             | InstrumentState::TEMPLATE
             | Refused::TEMPLATE
             | Continue::TEMPLATE
+            | Tick::TEMPLATE
     )
 }
 

@@ -6,6 +6,7 @@ use zerocopy::FromBytes;
 use crate::command::Command;
 use crate::emit::Voice;
 use crate::event::EventSink;
+use crate::expiry::Due;
 use crate::limits::Limits;
 use crate::message::Origin;
 use crate::units::Money;
@@ -76,6 +77,16 @@ impl Engine {
     /// What `Continue` must name before any other command is applied: an order, or 0 for a mass cancel (rule 5.6).
     pub fn continuation(&self) -> Option<u64> {
         self.venue.as_ref().and_then(|venue| venue.continuation.due())
+    }
+
+    /// The earliest moment at which something ends by itself (rule 8.2).
+    pub fn deadline(&self) -> Option<u64> {
+        self.venue.as_ref().and_then(|venue| venue.deadline())
+    }
+
+    /// What the venue must sequence before any other command at `ts_ns` (rules 5.6 and 8.2): as long as there is something.
+    pub fn due(&self, ts_ns: u64) -> Option<Due> {
+        self.venue.as_ref().and_then(|venue| venue.due(ts_ns))
     }
 
     pub fn last_seq(&self) -> u64 {

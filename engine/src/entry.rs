@@ -13,8 +13,8 @@ use crate::instrument::{Instrument, TradingState};
 use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
-use crate::message::{Message, NULL_I64, Origin};
-use crate::order::{Nature, Order, Tif, order_id};
+use crate::message::{Message, NULL_I64, NULL_U64, Origin};
+use crate::order::{Nature, Order, Terms, Tif, order_id};
 use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
 use crate::reject::Reject;
@@ -64,7 +64,7 @@ impl Venue {
         self.check_account(session, account_id, 7)?;
         let instrument_id = request.instrument_id.get();
         let instrument = self.instruments.find(instrument_id).ok_or(refused(Reject::UnknownInstrument, 6))?;
-        let form = form::read(instrument, request)?;
+        let form = form::read(instrument, ts_ns, request)?;
         self.check_client_id(account_id, request.cl_ord_id.get())?;
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 9)?;
         self.check_trading(account_id, instrument_id)?;
@@ -171,7 +171,11 @@ impl Venue {
         };
         voice.tell(self.sessions.at_mut(sender), block);
         let nature = Nature { is_market, ..Nature::plain(sender, side, tif, stp) };
-        let order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
+        let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
+        let expire_ns = admitted.form.expire_ns;
+        if expire_ns != NULL_U64 {
+            self.orders.give_terms(&mut order, Terms { expire_ns, ..Terms::PLAIN });
+        }
         self.run_taker(voice, Taker { order, is_open: false });
     }
 }

@@ -2,6 +2,7 @@
 //! Knows the terms of the instrument and nothing of its book or of anybody's account.
 
 use crate::command::NewOrder;
+use crate::expiry::{EXPIRE_NS_END, day_end};
 use crate::instrument::Instrument;
 use crate::message::{NULL_I64, NULL_U64};
 use crate::order::Tif;
@@ -49,19 +50,19 @@ pub struct Form {
     pub side: Side,
     pub ord_type: OrdType,
     pub tif: Tif,
+    /// When it ends; `NULL_U64` never.
+    pub expire_ns: u64,
     pub lots: Lots,
     pub stp: Stp,
     pub crossing: Crossing,
 }
 
 /// Rules 4.4 to 4.7.
-pub fn read(instrument: &Instrument, request: &NewOrder) -> Result<Form, Refusal> {
+pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<Form, Refusal> {
     let side = Side::from_wire(request.side).ok_or(refused(Reject::InvalidSide, 10))?;
     let known = (LIMIT..=MARKET_TO_LIMIT).contains(&request.ord_type);
     must(known, refused(Reject::InvalidOrdType, 11))?;
-    let tif = Tif::from_wire(request.tif)
-        .filter(|tif| !matches!(tif, Tif::Day | Tif::Gtd))
-        .ok_or(refused(Reject::InvalidTif, 12))?;
+    let tif = Tif::from_wire(request.tif).ok_or(refused(Reject::InvalidTif, 12))?;
     let combination = |field| refused(Reject::InvalidCombination, field);
     must(request.cl_ord_id.get() != 0, combination(1))?;
     let mode = StpMode::from_wire(request.stp_mode).ok_or(combination(13))?;
@@ -71,18 +72,37 @@ pub fn read(instrument: &Instrument, request: &NewOrder) -> Result<Form, Refusal
     let ord_type = read_type(instrument, request.ord_type, request.price.get())?;
     let lots = read_qty(instrument, request.qty.get(), 3)?;
     must(request.display_qty.get() == NULL_I64, refused(Reject::DisplayQtyInvalid, 4))?;
-    must(request.expire_time.get() == NULL_U64, refused(Reject::ExpireTimeInvalid, 5))?;
-    Ok(Form { side, ord_type, tif, lots, stp: Stp { mode, group: request.stp_group.get() }, crossing })
+    let expire_ns = read_expiry(tif, ts_ns, request.expire_time.get())?;
+    Ok(Form {
+        side,
+        ord_type,
+        tif,
+        expire_ns,
+        lots,
+        stp: Stp { mode, group: request.stp_group.get() },
+        crossing,
+    })
 }
 
 /// The end of rule 4.4.
 fn suits(ord_type: u8, tif: Tif, crossing: Crossing) -> bool {
     let posts = crossing != Crossing::Takes;
     match ord_type {
-        MARKET => tif != Tif::Gtc && !posts,
-        MARKET_TO_LIMIT => tif == Tif::Gtc && !posts,
-        _ => tif == Tif::Gtc || !posts,
+        MARKET => !tif.rests() && !posts,
+        MARKET_TO_LIMIT => tif.rests() && !posts,
+        _ => tif.rests() || !posts,
     }
+}
+
+/// Rule 8.1: when an order that is entered at `ts_ns` ends.
+fn read_expiry(tif: Tif, ts_ns: u64, expire_time: u64) -> Result<u64, Refusal> {
+    let invalid = refused(Reject::ExpireTimeInvalid, 5);
+    if tif == Tif::Gtd {
+        must(expire_time > ts_ns && expire_time < EXPIRE_NS_END, invalid)?;
+        return Ok(expire_time);
+    }
+    must(expire_time == NULL_U64, invalid)?;
+    Ok(if tif == Tif::Day { day_end(ts_ns) } else { NULL_U64 })
 }
 
 /// Rule 4.5.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::expiry;
+use crate::message::NULL_U64;
 use crate::order::{Order, serial_of};
 use crate::pool::NONE;
 use crate::position::Position;
@@ -34,6 +36,7 @@ impl Venue {
         must(from_slots == from_books, || "rule 7.3: slots and books hold different orders".to_string())?;
         self.check_open(&from_books)?;
         self.check_orders()?;
+        self.check_expiries()?;
         self.check_account_lists()
     }
 
@@ -139,6 +142,23 @@ impl Venue {
             must(placed && open, || format!("order {} is misplaced or done", order.id))?;
         }
         Ok(())
+    }
+
+    /// Each expiry has its timer, and there are no others.
+    fn check_expiries(&self) -> Result<(), String> {
+        let mut expiring = 0;
+        for order in self.orders.iter() {
+            let expire_ns = self.orders.terms(order).expire_ns;
+            let timer = self.expiries.of(order.slot());
+            let kept = timer.map_or(NULL_U64, |timer| timer.due_ns);
+            let ranked = timer.is_none_or(|timer| timer.rank == order.id);
+            must(kept == expire_ns && ranked && expiry::suits(order.tif(), expire_ns), || {
+                format!("order {} ends at {expire_ns}, its timer is due at {kept}", order.id)
+            })?;
+            expiring += usize::from(timer.is_some());
+        }
+        must(expiring == self.expiries.len(), || "a timer is of no open order".to_string())?;
+        self.expiries.check()
     }
 
     /// Each account's list has its orders, all of them, by serial. Its count was compared in `check_open`.

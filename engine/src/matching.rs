@@ -52,7 +52,7 @@ impl Venue {
                 self.stand(&taker);
                 self.continuation = Continuation::Taker(order.id);
             }
-            (Stop::NothingCrosses, Tif::Gtc) => {
+            (Stop::NothingCrosses, tif) if tif.rests() => {
                 self.stand(&taker);
                 self.rest(&order);
             }
@@ -190,6 +190,9 @@ impl Venue {
         } else {
             self.orders.open(account, order);
             self.orders.enlist(&mut self.accounts[account], order.slot());
+            if order.is_special() {
+                self.start_expiry(&order);
+            }
         }
     }
 
@@ -212,6 +215,9 @@ impl Venue {
     fn close(&mut self, order: &Order) {
         let account = self.positions.at(order.position).account;
         self.orders.delist(&mut self.accounts[account], order.slot());
+        if order.is_special() {
+            self.expiries.stop(order.slot());
+        }
         self.orders.close(account, order.slot());
     }
 

@@ -83,8 +83,6 @@ pub struct Terms {
     /// Most that an iceberg shows (0: it is none), and what it shows now.
     pub display: u32,
     pub shown: u32,
-    /// Its place among the timers.
-    pub timer: u32,
     /// Its protection group, and its neighbours there in the order of serials.
     pub group: u32,
     pub group_before: u32,
@@ -105,7 +103,6 @@ impl Terms {
         limit: Ticks(0),
         display: 0,
         shown: 0,
-        timer: NONE,
         group: NONE,
         group_before: NONE,
         group_after: NONE,
@@ -211,7 +208,7 @@ impl Order {
         self.word & SPECIAL != 0
     }
 
-    pub fn make_special(&mut self) {
+    fn make_special(&mut self) {
         self.word |= SPECIAL;
     }
 
@@ -302,9 +299,20 @@ impl Orders {
         if order.is_special() { &self.terms[order.slot() as usize] } else { &Terms::PLAIN }
     }
 
-    /// The terms that stand beside a slot whose order is special, or is about to be.
-    pub fn terms_mut(&mut self, slot: u32) -> &mut Terms {
-        &mut self.terms[slot as usize]
+    pub fn terms_mut(&mut self, order: &Order) -> &mut Terms {
+        debug_assert!(order.is_special());
+        &mut self.terms[order.slot() as usize]
+    }
+
+    /// Gives an order terms, before it is open or while it is.
+    pub fn give_terms(&mut self, order: &mut Order, terms: Terms) {
+        order.make_special();
+        let slot = order.slot() as usize;
+        if self.terms.len() <= slot {
+            // As in `open`.
+            self.terms.resize(slot + 1, Terms::PLAIN);
+        }
+        self.terms[slot] = terms;
     }
 
     /// The open order with this id.
@@ -328,6 +336,8 @@ impl Orders {
         if self.nodes.len() <= slot as usize {
             // By one, save in a restore: the lowest free slot is never above the nodes that were ever used.
             self.nodes.resize(slot as usize + 1, Order::VACANT);
+        }
+        if self.terms.len() <= slot as usize {
             self.terms.resize(slot as usize + 1, Terms::PLAIN);
         }
         debug_assert!(self.slots.contains(slot));

@@ -66,7 +66,8 @@ impl Venue {
             | Command::CancelOrder(_)
             | Command::MassCancel(_)
             | Command::Refused(_)
-            | Command::Continue(_) => return,
+            | Command::Continue(_)
+            | Command::Tick(_) => return,
         };
         let block = confirmed(voice, template, outcome);
         match sender {

@@ -8,14 +8,14 @@ use std::fmt;
 
 use crate::command::{
     AccountCreate, CancelOrder, Command, Continue, Deposit, InstrumentCreate, InstrumentState, Logon,
-    MarkPrice, MassCancel, ModifyOrder, NewOrder, Refused, SessionCreate, VenueOpen,
+    MarkPrice, MassCancel, ModifyOrder, NewOrder, Refused, SessionCreate, Tick, VenueOpen,
 };
 use crate::event::{
     Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, NotApplied, OrderAccepted, OrderCanceled,
     OrderExecuted, OrderModified, OrderRejected, SessionReject,
 };
 use crate::message::{HEADER_BYTES, Message, ORIGIN_BYTES, ROUTE_BYTES, split};
-use crate::{Engine, Sequenced};
+use crate::{Due, Engine, Sequenced};
 
 /// A replay that checks. After a `Difference` it has nothing more to say; drop it.
 #[derive(Default)]
@@ -62,10 +62,14 @@ impl Replay {
         let Some(command) = Sequenced::read(seq, ts_ns, payload) else {
             return fault(What::NoCommand { recorded: payload.into() });
         };
-        if let Some(order_id) = self.engine.continuation()
-            && !continues(&command)
+        if let Some(due) = self.engine.due(ts_ns)
+            && !is_allowed(due, &command)
         {
-            return fault(What::ContinuationDue { order_id, recorded: payload.into() });
+            let recorded = payload.into();
+            return fault(match due {
+                Due::Continue(order_id) => What::ContinuationDue { order_id, recorded },
+                Due::Tick => What::TickDue { ts_ns, recorded },
+            });
         }
         self.said.clear();
         self.shown = 0;
@@ -142,9 +146,10 @@ impl Replay {
     }
 }
 
-/// Rule 5.6: a `Continue`, and from the venue itself.
-fn continues(command: &Sequenced<'_>) -> bool {
-    command.origin.session.get() == 0 && matches!(Command::read(command.message), Some(Command::Continue(_)))
+/// Rules 5.6 and 8.2: what is due, and from the venue itself.
+fn is_allowed(due: Due, command: &Sequenced<'_>) -> bool {
+    command.origin.session.get() == 0
+        && Command::read(command.message).is_some_and(|command| due.allows(&command))
 }
 
 /// What the engine said about the last command: payloads end to end in one buffer, which keeps its memory.
@@ -202,6 +207,7 @@ pub enum What {
     TimeWentBack { last_ns: u64, ts_ns: u64 },
     NoCommand { recorded: Box<[u8]> },
     ContinuationDue { order_id: u64, recorded: Box<[u8]> },
+    TickDue { ts_ns: u64, recorded: Box<[u8]> },
     EventOfNoCommand { last_seq: u64, recorded: Box<[u8]> },
     EventNotComputed { said: usize, recorded: Box<[u8]> },
     SubNotNext { expected: u32, recorded: Box<[u8]> },
@@ -243,6 +249,12 @@ impl fmt::Display for Difference {
             What::ContinuationDue { order_id, recorded } => write!(
                 f,
                 "command seq {seq}: recorded {} while the continuation of order {order_id} is due: {}",
+                name_after(recorded, ORIGIN_BYTES),
+                Hex(recorded)
+            ),
+            What::TickDue { ts_ns, recorded } => write!(
+                f,
+                "command seq {seq}: recorded {} at {ts_ns} ns, past a deadline that no Tick has met: {}",
                 name_after(recorded, ORIGIN_BYTES),
                 Hex(recorded)
             ),
@@ -346,7 +358,7 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
     }
     name_of! {
         Logon NewOrder ModifyOrder CancelOrder MassCancel MarkPrice Deposit VenueOpen InstrumentCreate AccountCreate
-        SessionCreate InstrumentState Refused Continue LogonAck LogonReject NotApplied SessionReject OrderAccepted
+        SessionCreate InstrumentState Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
         OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck Confirmed
     }
 }

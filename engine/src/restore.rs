@@ -10,12 +10,14 @@ use crate::command::Role;
 use crate::continuation::Continuation;
 use crate::emit::Reference;
 use crate::engine::Engine;
+use crate::expiry;
 use crate::instrument::{TradingState, list};
 use crate::limits::{
     ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
 };
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
-use crate::order::{Nature, Order, Tif, serial_of, slot_of};
+use crate::message::NULL_U64;
+use crate::order::{Nature, Order, Terms, Tif, serial_of, slot_of};
 use crate::position::Position;
 use crate::privileged::has_account;
 use crate::self_trade::{Stp, StpMode};
@@ -207,20 +209,22 @@ impl Venue {
 
     /// `last` is the place of the resting order before, and `None` in front of the first.
     fn read_order(&mut self, record: &OrderRecord, last: &mut Option<Place>) -> Checked {
-        let order = self.parse_order(record)?;
+        let mut order = self.parse_order(record)?;
         self.check_entry(record, &order)?;
         let is_taker = order.id == self.continuation.taker();
         let instrument = record.instrument_id.get();
         must(self.orders.slots.take_exactly(order.slot()), "an order's slot is taken or out of range")?;
         self.positions.at_mut(order.position).open(order.side(), order.ticks, order.leaves());
+        self.read_terms(record, &mut order)?;
         self.orders.open(record.account_id.get(), order);
+        self.start_expiry(&order);
         if is_taker {
             let meets = self.instruments[instrument].book.crosses(order.side(), order.ticks);
             return must(meets, "the order to be continued meets nothing");
         }
         let rank = if order.side() == Side::Buy { -order.ticks.0 } else { order.ticks.0 };
         let place = (instrument, record.side, rank);
-        must(order.tif() == Tif::Gtc, "an order rests that may not")?;
+        must(order.tif().rests(), "an order rests that may not")?;
         must(last.is_none_or(|last| last <= place), "orders are not in their order")?;
         must(*last == Some(place) || !self.levels.is_full(), "there are more levels than the limit")?;
         *last = Some(place);
@@ -254,6 +258,16 @@ impl Venue {
         Ok(order)
     }
 
+    /// What is special about an order.
+    fn read_terms(&mut self, record: &OrderRecord, order: &mut Order) -> Checked {
+        let expire_ns = record.expire_ns.get();
+        must(expiry::suits(order.tif(), expire_ns), "an order's expiry does not suit its time in force")?;
+        if expire_ns != NULL_U64 {
+            self.orders.give_terms(order, Terms { expire_ns, ..Terms::PLAIN });
+        }
+        Ok(())
+    }
+
     /// What the rules of entry allowed once (section 4).
     fn check_entry(&self, record: &OrderRecord, order: &Order) -> Checked {
         let (account, session) = (record.account_id.get(), self.sessions.at(order.session()));
@@ -261,7 +275,7 @@ impl Venue {
         must(session.role == Role::Trade && session.account == account, "an order is not its session's")?;
         if order.is_market() {
             let bound = instrument.market_bound(order.side());
-            must(order.tif() != Tif::Gtc && order.ticks == bound, "an order has a price it may not have")?;
+            must(!order.tif().rests() && order.ticks == bound, "an order has a price it may not have")?;
         } else {
             must((1..=PRICE_TICKS_MAX).contains(&order.ticks.0), "an order's price is out of range")?;
             let price = i128::from(order.ticks.0) * i128::from(instrument.tick_size);

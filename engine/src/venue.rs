@@ -8,6 +8,7 @@ use crate::command::{Command, Logon, VenueOpen};
 use crate::continuation::Continuation;
 use crate::emit::Voice;
 use crate::event::{EventSink, NotApplied, SessionReject};
+use crate::expiry::Due;
 use crate::instrument::Instruments;
 use crate::ladder::Levels;
 use crate::limits::Limits;
@@ -17,6 +18,7 @@ use crate::position::Positions;
 use crate::reject::Reject;
 use crate::session::{Sessions, Turn, VenueTerms, logon_reject};
 use crate::table::HashKey;
+use crate::timers::Timers;
 use crate::units::Money;
 use zerocopy::FromBytes;
 
@@ -37,6 +39,8 @@ pub struct Venue {
     pub instruments: Instruments,
     pub levels: Levels,
     pub orders: Orders,
+    /// When the open orders that have an expiry end.
+    pub expiries: Timers,
     pub sessions: Sessions,
 }
 
@@ -64,6 +68,7 @@ impl Venue {
             instruments: Instruments::new(limits.instruments),
             levels: Levels::new(limits.levels, key),
             orders: Orders::new(limits.orders, key),
+            expiries: Timers::new(limits.orders),
             sessions: Sessions::new(limits.sessions, key),
         }
     }
@@ -72,13 +77,15 @@ impl Venue {
         self.steps_left = self.limits.matches_per_command;
         let command = Command::read(voice.command.message);
         let from_venue = voice.command.origin.session.get() == 0;
-        if let Some(due) = self.continuation.due() {
-            let continued = match command {
-                Some(Command::Continue(next)) if from_venue => next.order_id.get(),
-                _ => panic!("rule 5.6: {due} must be continued before any other command"),
-            };
-            if continued == due {
-                self.go_on(voice);
+        if let Some(due) = self.due(voice.command.ts_ns) {
+            let allowed = command.filter(|command| from_venue && due.allows(command));
+            assert!(allowed.is_some(), "{due} stands before any other command");
+            match (due, command) {
+                (Due::Continue(id), Some(Command::Continue(next))) if next.order_id.get() == id => {
+                    self.go_on(voice);
+                }
+                (Due::Continue(_), _) => (),
+                (Due::Tick, _) => self.tick(voice),
             }
         } else if from_venue {
             self.hear_venue(voice, command);
@@ -94,7 +101,7 @@ impl Venue {
         left
     }
 
-    /// Rule 3.1: the venue gives itself privileged commands only. A `Continue` that is due never comes here.
+    /// Rule 3.1: the venue gives itself privileged commands only. A `Continue` or a `Tick` that is due never comes here.
     fn hear_venue<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, command: Option<Command<'_>>) {
         if let Some(command) = command {
             self.apply_privileged(voice, None, command);
@@ -118,7 +125,7 @@ impl Venue {
         let template = template_of(voice.command.message);
         match command {
             None => self.reject_session(voice, sender, shape_reject(template), template, 0),
-            Some(Command::Continue(_)) => {
+            Some(Command::Continue(_) | Command::Tick(_)) => {
                 self.reject_session(voice, sender, Reject::UnknownTemplate.code(), template, 0);
             }
             Some(Command::Refused(refused)) => {

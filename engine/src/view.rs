@@ -4,6 +4,7 @@
 use crate::command::{Char16, Char32, Role};
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Listing, TradingState};
+use crate::message::NULL_U64;
 use crate::order::{Order, Tif};
 use crate::self_trade::Stp;
 use crate::session::Session;
@@ -84,6 +85,8 @@ pub struct OrderView {
     pub qty: Lots,
     pub leaves: Lots,
     pub cum_qty: Lots,
+    /// When it ends by itself.
+    pub expire_ns: Option<u64>,
 }
 
 impl Engine {
@@ -191,6 +194,7 @@ fn session_view(session: &Session) -> SessionView {
 }
 
 fn order_view(venue: &Venue, order: &Order) -> OrderView {
+    let terms = venue.orders.terms(order);
     let position = venue.positions.at(order.position);
     OrderView {
         order_id: order.id,
@@ -206,5 +210,6 @@ fn order_view(venue: &Venue, order: &Order) -> OrderView {
         qty: order.qty(),
         leaves: order.leaves(),
         cum_qty: order.filled(),
+        expire_ns: Some(terms.expire_ns).filter(|expire_ns| *expire_ns != NULL_U64),
     }
 }

@@ -7,11 +7,9 @@ use std::cell::Cell;
 
 use desk::flow::{Random, draw};
 use desk::{Desk, venue_open};
-use engine::command::Continue;
 use engine::event::EventSink;
-use engine::message::{Framed, Origin};
+use engine::message::Origin;
 use engine::{Engine, Sequenced};
-use zerocopy::IntoBytes;
 
 struct Counting;
 
@@ -58,15 +56,17 @@ struct Run {
 
 impl Run {
     fn step(&mut self) {
-        if let Some(order_id) = self.engine.continuation() {
-            let framed = Framed::new(Continue { order_id: order_id.into() });
-            return self.apply(Origin::venue(), framed.as_bytes());
+        if self.random.one_in(100) {
+            self.ts_ns += 3_600_000_000_000;
+        }
+        if let Some(due) = self.engine.due(self.ts_ns + 10) {
+            return self.apply(Origin::venue(), &due.message());
         }
         let engine = &self.engine;
         let skip = self.random.below(8) as usize;
         let open = engine.open_orders().nth(skip).map(|order| order.order_id);
         let numbers = |id| engine.session(id).map_or(1, |session| session.next_client_seq);
-        let (origin, draft) = draw(&mut self.random, numbers, open);
+        let (origin, draft) = draw(&mut self.random, self.ts_ns, numbers, open);
         self.apply(origin, draft.message());
     }
 

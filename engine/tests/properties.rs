@@ -6,7 +6,7 @@ use desk::flow::{Random, draw};
 use desk::{Bytes, Desk, Lines, bytes_of, venue_open};
 use engine::command::Continue;
 use engine::message::Origin;
-use engine::{Engine, Sequenced};
+use engine::{Due, Engine, Sequenced};
 
 /// A desk driven by a seed. With little money, so that margin refuses too.
 struct Run {
@@ -32,11 +32,18 @@ impl Run {
             let wrong = u64::from(self.random.one_in(4));
             return (Origin::venue(), bytes_of(Continue { order_id: (order_id + wrong).into() }));
         }
+        if self.random.one_in(40) {
+            // Now and then an hour goes by.
+            self.desk.ts_ns += 3_600_000_000_000;
+        }
+        if self.desk.is_due() {
+            return (Origin::venue(), Due::Tick.message().to_vec());
+        }
         let engine = &self.desk.engine;
         let open: Vec<u64> = engine.open_orders().map(|order| order.order_id).collect();
         let open = (!open.is_empty()).then(|| self.random.pick(&open));
         let numbers = |id| engine.session(id).map_or(1, |session| session.next_client_seq);
-        let (origin, draft) = draw(&mut self.random, numbers, open);
+        let (origin, draft) = draw(&mut self.random, self.desk.ts_ns, numbers, open);
         (origin, draft.message().to_vec())
     }
 
@@ -73,7 +80,7 @@ fn section_seven_holds_after_every_command() {
 #[test]
 fn the_flow_meets_the_rules() {
     let mut heard = Vec::new();
-    for seed in 300..340 {
+    for seed in 300..360 {
         let mut run = Run::new(seed);
         for _ in 0..1_000 {
             let (origin, message) = run.next();
@@ -92,6 +99,8 @@ fn the_flow_meets_the_rules() {
         (5, "status 2 priority lost"),
         (20, "reason 1 "),
         (20, "reason 2 "),
+        (20, "reason 7 "),
+        (5, "ExpireTimeInvalid"),
         (100, "reason 3 "),
         (20, "reason 8 "),
         (10, "InvalidCombination"),
@@ -217,6 +226,7 @@ fn events_do_not_depend_on_the_hash_key() {
     for _ in 0..2_000 {
         let (origin, message) = run.next();
         let (mut one, mut two) = (Bytes::default(), Bytes::default());
+        other.ts_ns = run.desk.ts_ns;
         run.desk.apply_to(origin, &message, &mut one);
         other.apply_to(origin, &message, &mut two);
         assert_eq!(one, two);

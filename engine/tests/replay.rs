@@ -310,8 +310,8 @@ fn no_bytes_make_it_panic() {
         for _ in 0..80 {
             let engine = replay.engine();
             let (seq, mut ts_ns) = (engine.last_seq() + 1, engine.last_ts_ns());
-            let mut command = match (engine.continuation(), commands.get(seq as usize - 1)) {
-                (Some(order_id), _) if dice.below(2) == 0 => continued(order_id),
+            let mut command = match (engine.due(ts_ns), commands.get(seq as usize - 1)) {
+                (Some(due), _) if dice.below(2) == 0 => [Origin::venue().as_bytes(), &due.message()].concat(),
                 (_, Some(command)) => command.clone(),
                 (_, None) => commands[1 + dice.below(8) as usize].clone(),
             };

@@ -206,7 +206,7 @@ fn refusals_of_orders_come_in_order() {
         > 10:5 Rejected InvalidSide field 10 detail 0 #0 order 0.0
         10 buy 0@0 #0 type=4 tif=1 stp=0 order_flags=3 mmp=1
         > 10:6 Rejected InvalidOrdType field 11 detail 0 #0 order 0.0
-        10 buy 0@0 #0 tif=5 stp=0 order_flags=3 mmp=1
+        10 buy 0@0 #0 tif=6 stp=0 order_flags=3 mmp=1
         > 10:7 Rejected InvalidTif field 12 detail 0 #0 order 0.0
         10 buy 0@0 #0 tif=3 stp=0 order_flags=3 mmp=1
         > 10:8 Rejected InvalidCombination field 1 detail 0 #0 order 0.0
@@ -216,19 +216,19 @@ fn refusals_of_orders_come_in_order() {
         > 10:10 Rejected InvalidCombination field 14 detail 0 #1 order 0.0
         10 buy 0@0 #1 tif=3 stp=5 order_flags=1 mmp=1
         > 10:11 Rejected InvalidCombination field 15 detail 0 #1 order 0.0
-        10 buy 0@0 #1 tif=3 stp=5 group=7 order_flags=1 display=1
+        10 buy 0@0 #1 tif=3 stp=5 group=7 order_flags=1 display=1000000001
         > 10:12 Rejected InvalidCombination field 12 detail 0 #1 order 0.0
-        10 buy 0@0 #1 price=-9223372036854775808 display=1
+        10 buy 0@0 #1 price=-9223372036854775808 display=1000000001
         > 10:13 Rejected PriceRequired field 2 detail 0 #1 order 0.0
-        10 buy 0@0 #1 display=1
+        10 buy 0@0 #1 display=1000000001
         > 10:14 Rejected PriceNotOnTick field 2 detail 0 #1 order 0.0
-        10 buy 0@0 #1 price=499999999 display=1
+        10 buy 0@0 #1 price=499999999 display=1000000001
         > 10:15 Rejected PriceNotOnTick field 2 detail 0 #1 order 0.0
-        10 buy 0@200000000 #1 display=1 expire=1
+        10 buy 0@200000000 #1 display=1000000001 expire=1
         > 10:16 Rejected QtyNotPositive field 3 detail 0 #1 order 0.0
-        10 buy 1000000001@200000000 #1 display=1 expire=1
+        10 buy 1000000001@200000000 #1 display=1000000001 expire=1
         > 10:17 Rejected QtyTooLarge field 3 detail 1000000000 #1 order 0.0
-        10 buy 1000000000@200000000 #1 display=1 expire=1
+        10 buy 1000000000@200000000 #1 display=1000000001 expire=1
         > 10:18 Rejected DisplayQtyInvalid field 4 detail 0 #1 order 0.0
         10 buy 1000000000@200000000 #1 expire=1
         > 10:19 Rejected ExpireTimeInvalid field 5 detail 0 #1 order 0.0

@@ -43,6 +43,7 @@ enum Command {
         directory: PathBuf,
     },
     /// Enter orders by hand as one of the clients of a directory
+    #[command(after_help = format!("Lines on standard input:\n\n{}", shell::help()))]
     Client {
         /// The venue's directory
         directory: PathBuf,

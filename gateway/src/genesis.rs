@@ -1,9 +1,9 @@
 //! From the operator's file to sequenced commands: what the file lists and the engine does not yet have is created, in the
 //! file's order. On an empty journal that is everything, so the journal alone can rebuild the venue. Knows no file.
 
-use engine::Engine;
-use engine::command::{AccountCreate, Continue, Deposit, InstrumentCreate, SessionCreate, VenueOpen};
+use engine::command::{AccountCreate, Deposit, InstrumentCreate, SessionCreate, VenueOpen};
 use engine::message::{Framed, Message, Origin};
+use engine::{Due, Engine};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -23,9 +23,10 @@ fn command<M: Message>(block: M, what: String) -> Genesis {
     Genesis { payload, what }
 }
 
-/// A taker that the last life left waiting goes on before anything else (rule 5.6).
-pub fn continuation(order_id: u64) -> Genesis {
-    command(Continue { order_id: U64::new(order_id) }, "continuation".into())
+/// What the last life left waiting, or what became due since, goes before anything else (rules 5.6 and 8.2).
+pub fn due(due: Due) -> Genesis {
+    let payload = [Origin::venue().as_bytes(), &due.message()].concat();
+    Genesis { payload, what: due.to_string() }
 }
 
 /// The commands that bring `engine` to what `config` lists. `random` fills the hash key and the venue's id of a new journal.

@@ -17,6 +17,7 @@ pub mod genesis;
 pub mod init;
 pub mod journaler;
 pub mod log;
+pub mod manner;
 pub mod matcher;
 pub mod message;
 pub mod net;

@@ -2,13 +2,11 @@
 //! events as one group on the log ring. Takes a command only when the log ring has room for the worst that it can say, so
 //! back-pressure ends at the sockets and nothing waits here. No allocation, no system call, no file-backed page.
 
-use engine::command::Continue;
 use engine::event::EventSink;
 use engine::limits::EVENT_BYTES_MAX;
-use engine::message::{Framed, HEADER_BYTES, ORIGIN_BYTES, Origin};
+use engine::message::{HEADER_BYTES, ORIGIN_BYTES, Origin};
 use engine::{Engine, Sequenced};
 use zerocopy::IntoBytes;
-use zerocopy::little_endian::U64;
 
 use crate::clock::Clock;
 use crate::log::{Entry, LOG_HEADER_BYTES};
@@ -95,15 +93,15 @@ impl Matcher {
         }
     }
 
-    /// The next command, if there is one and room for all that it may say.
+    /// The next command, if there is one and room for all that it may say. What the rules make due goes first (5.6, 8.2);
+    /// an idle matcher looks often enough for a deadline, because no stage sleeps for long.
     fn step(&mut self, now_ns: u64) -> Step {
         if !self.log.has_room(self.room_bytes) {
             return Step::NoRoom;
         }
         let (seq, ts_ns) = (self.engine.last_seq() + 1, now_ns.max(self.engine.last_ts_ns()));
-        if let Some(order_id) = self.engine.continuation() {
-            let message = Framed::new(Continue { order_id: U64::new(order_id) });
-            apply(&mut self.engine, &mut self.log, seq, ts_ns, &Origin::venue(), message.as_bytes());
+        if let Some(due) = self.engine.due(ts_ns) {
+            apply(&mut self.engine, &mut self.log, seq, ts_ns, &Origin::venue(), &due.message());
         } else {
             let Some(payload) = self.ingress.peek() else { return Step::Empty };
             if let Some(command) = Sequenced::read(seq, ts_ns, payload) {

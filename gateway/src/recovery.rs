@@ -138,16 +138,18 @@ fn extend(
     let mut copy = Engine::restore(&venue.engine.snapshot())
         .map_err(|error| StartError::Other(format!("the engine does not read its own snapshot: {error}")))?;
     let mut commands = Vec::new();
-    while let Some(order_id) = copy.continuation() {
-        commands.push(genesis::continuation(order_id));
-        apply(&mut copy, clock, &commands[commands.len() - 1]);
+    // One moment for all, on the copy and then on the venue, so that what is due is the same for both.
+    let ts_ns = clock.now_ns().max(copy.last_ts_ns());
+    while let Some(due) = copy.due(ts_ns) {
+        commands.push(genesis::due(due));
+        apply(&mut copy, ts_ns, &commands[commands.len() - 1]);
     }
     let added = genesis::commands(config, &copy, random);
     if added.is_empty() {
         return Ok(());
     }
     for command in &added {
-        let said = apply(&mut copy, clock, command);
+        let said = apply(&mut copy, ts_ns, command);
         if let Some(fault) = said.0.iter().find_map(|(_, payload)| refusal(payload)) {
             let file = directory.join(CONFIG_FILE);
             let text = format!("{}: {} is refused: {fault}", file.display(), command.what);
@@ -158,8 +160,8 @@ fn extend(
     commands.extend(added);
     let failed = |error| StartError::Other(format!("the journal cannot be written: {error}"));
     for command in &commands {
-        let said = apply(&mut venue.engine, clock, command);
-        let (seq, ts_ns) = (venue.engine.last_seq(), venue.engine.last_ts_ns());
+        let said = apply(&mut venue.engine, ts_ns, command);
+        let seq = venue.engine.last_seq();
         let record = |kind, sub, payload| Record { seq, ts_ns, kind, version: 1, flags: 0, sub, payload };
         venue.outboxes.command(&command.payload);
         venue.writer.append(&record(Kind::Command, 0, &command.payload)).map_err(failed)?;
@@ -175,8 +177,8 @@ fn extend(
     Ok(())
 }
 
-fn apply(engine: &mut Engine, clock: &Clock, command: &Genesis) -> Said {
-    let (seq, ts_ns) = (engine.last_seq() + 1, clock.now_ns().max(engine.last_ts_ns()));
+fn apply(engine: &mut Engine, ts_ns: u64, command: &Genesis) -> Said {
+    let seq = engine.last_seq() + 1;
     let command = Sequenced::read(seq, ts_ns, &command.payload).expect("the genesis writes whole commands");
     let mut said = Said::default();
     engine.apply(&command, &mut said);

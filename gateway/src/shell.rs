@@ -3,22 +3,23 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use engine::command::NewOrder;
+use engine::command::ModifyOrder;
 use engine::event::{
     Confirmed, MassCancelAck, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
 };
 use engine::message::{Message, NULL_I64};
 use engine::reject::Reject;
 use engine::units::Side;
-use zerocopy::little_endian::U16;
+use zerocopy::little_endian::I64;
 
 use crate::client::orders::{self, Tif};
 use crate::client::portfolio::Portfolio;
 use crate::client::{Body, Client, ClientError, ConnectOptions, Event};
 use crate::client_config::{ClientConfig, ClientInstrument};
 use crate::decimal;
+use crate::manner::{self, Manner};
 
 /// How long the prompt leaves a typed line or an event unseen.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -30,16 +31,21 @@ const WAIT_SECONDS_MAX: i64 = 86_400;
 /// Lines that are read ahead of the one being executed.
 const LINES_AHEAD: usize = 16;
 
-const HELP: &str = "\
-buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests; HOW: ioc, fok, post (refused if it would take), slide
-buy SYMBOL LOTS market          takes what there is; the rest is canceled
-sell SYMBOL LOTS PRICE [HOW] | market
-modify cID LOTS PRICE           the new total, what is filled included, and the new price
+const COMMANDS: &str = "\
+buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
+buy SYMBOL LOTS market [reduce] takes what there is; the rest is canceled
+sell SYMBOL LOTS PRICE [HOW] | market [reduce]
+modify cID LOTS PRICE [show=LOTS]  the new total, what is filled included, the new price, and what an iceberg shows
 cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
 orders, positions, instruments
 mark SYMBOL PRICE               the mark price, from an oracle session
 wait SECONDS                    show what happens meanwhile
 help, quit";
+
+/// Every line that the shell understands.
+pub fn help() -> String {
+    format!("{COMMANDS}\n\n{}", manner::HELP)
+}
 
 /// Connects as `name` and executes lines from stdin until `quit` or their end. The error is a connection lost for good.
 pub fn run(config: ClientConfig, name: &str) -> Result<(), String> {
@@ -171,7 +177,7 @@ impl<W: Write> Shell<W> {
             [] => {}
             ["buy", symbol, lots, price, how @ ..] => self.order(Side::Buy, symbol, lots, price, how)?,
             ["sell", symbol, lots, price, how @ ..] => self.order(Side::Sell, symbol, lots, price, how)?,
-            ["modify", id, lots, price] => self.modify(id, lots, price)?,
+            ["modify", id, lots, price, show @ ..] => self.modify(id, lots, price, show)?,
             ["cancel", "all"] => {
                 let own = self.client.position().next_client_seq;
                 self.ask(orders::cancel_all(self.config.account, own))?;
@@ -182,7 +188,7 @@ impl<W: Write> Shell<W> {
             ["positions"] => self.list_positions()?,
             ["instruments"] => self.list_instruments()?,
             ["wait", seconds] => self.wait(seconds)?,
-            ["help"] => self.say(HELP)?,
+            ["help"] => self.say(&help())?,
             ["quit"] => return Ok(Flow::Quit),
             [first, ..] => return Err(Fault::Line(usage(first))),
         }
@@ -201,28 +207,28 @@ impl<W: Write> Shell<W> {
         let (account, lots) = (self.config.account, count_of_lots(lots)?);
         // The command's own number is unique for ever, so it is the order's id as well.
         let id = self.client.position().next_client_seq;
-        if price == "market" && how.is_empty() {
-            return self.ask(orders::market(account, instrument, side, lots, id));
-        }
-        let (tif, flags) = match how {
-            [] => (Tif::Gtc, 0),
-            ["ioc"] => (Tif::Ioc, 0),
-            ["fok"] => (Tif::Fok, 0),
-            ["post"] => (Tif::Gtc, orders::POST_ONLY),
-            ["slide"] => (Tif::Gtc, orders::POST_ONLY_SLIDE),
-            _ => return Err(Fault::Line(usage("buy"))),
+        let manner = Manner::read(how).ok_or_else(|| {
+            Fault::Line(format!("'{}' does not say how; `help` lists what does", how.join(" ")))
+        })?;
+        let order = match price {
+            "market" => orders::market(account, instrument, side, lots, id),
+            price => orders::limit(account, instrument, side, parse_price(price)?, lots, Tif::Gtc, id),
         };
-        let price9 = parse_price(price)?;
-        let order = orders::limit(account, instrument, side, price9, lots, tif, id);
-        self.ask(NewOrder { flags: U16::new(flags), ..order })
+        self.ask(manner.of(order, SystemTime::now()))
     }
 
-    fn modify(&mut self, id: &str, lots: &str, price: &str) -> Result<(), Fault> {
+    fn modify(&mut self, id: &str, lots: &str, price: &str, show: &[&str]) -> Result<(), Fault> {
+        let display = match show {
+            [] => NULL_I64,
+            [word] if word.starts_with("show=") => count_of_lots(&word["show=".len()..])?,
+            _ => return Err(Fault::Line(usage("modify"))),
+        };
         let order = id.strip_prefix('c').and_then(|digits| digits.parse().ok());
         let order = order.ok_or_else(|| Fault::Line(format!("'{id}' is no order of yours, such as c7")))?;
         let (total, price9) = (count_of_lots(lots)?, parse_price(price)?);
         let (account, own) = (self.config.account, self.client.position().next_client_seq);
-        self.ask(orders::modify(account, order, own, Some(price9), Some(total)))
+        let amend = orders::modify(account, order, own, Some(price9), Some(total));
+        self.ask(ModifyOrder { display_qty: I64::new(display), ..amend })
     }
 
     fn cancel(&mut self, id: &str) -> Result<(), Fault> {
@@ -355,7 +361,7 @@ fn count_of_lots(text: &str) -> Result<i64, Fault> {
 
 fn usage(command: &str) -> String {
     let known = |line: &&str| line.split([' ', ',']).next() == Some(command);
-    match HELP.lines().find(known) {
+    match COMMANDS.lines().find(known) {
         Some(line) => format!("use it as: {line}"),
         None => format!("'{command}' is no command; `help` lists them"),
     }
@@ -465,8 +471,10 @@ fn canceled_sentence(config: &ClientConfig, canceled: &OrderCanceled) -> String 
         1 => "on request".to_string(),
         2 => "by a mass cancel".to_string(),
         3 => "it would have traded with its own side".to_string(),
+        7 => "its time was over".to_string(),
         8 => "immediate or cancel".to_string(),
         9 => "fill or kill".to_string(),
+        11 => "it would no longer reduce the position".to_string(),
         reason => format!("reason {reason}"),
     };
     format!("c{order} canceled: {of}, {why}, order {}", canceled.order_id)
@@ -527,11 +535,11 @@ fn amount(config: &ClientConfig, instrument: u32, lots: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::command::{CancelOrder, MarkPrice};
+    use engine::command::{CancelOrder, MarkPrice, NewOrder};
     use engine::event::{OrderAccepted, OrderCanceled, OrderExecuted, OrderRejected};
     use engine::message::Message;
     use zerocopy::FromZeros;
-    use zerocopy::little_endian::{I64, U32, U64};
+    use zerocopy::little_endian::{U16, U32, U64};
 
     use super::*;
     use crate::client::peer::{Connection, Numbers, Venue};
@@ -643,14 +651,15 @@ command 4 refused: the session's role does not allow this
         });
         let (ended, text) = shown(
             &venue,
-            "frobnicate\nbuy BTC-PERP\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\ninstruments\n\n",
+            "frobnicate\nbuy BTC-PERP\nbuy BTC-PERP 1 1 gtc\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\ninstruments\n\n",
         );
         assert_eq!(ended, Ok(()));
         assert_eq!(
             text,
             "\
 'frobnicate' is no command; `help` lists them
-use it as: buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests; HOW: ioc, fok, post (refused if it would take), slide
+use it as: buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
+'gtc' does not say how; `help` lists what does
 'X' is no instrument; there are: BTC-PERP
 '1.5' is not a count of lots, such as 1; `instruments` shows what a lot is
 price: 'cheap' is not a decimal number with at most 9 places: it has a character that is no digit

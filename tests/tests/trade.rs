@@ -2,8 +2,9 @@
 //! the other process states the positions that the members were told and that the engine holds.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use engine::command::NewOrder;
 use engine::event::OrderExecuted;
 use engine::units::Side;
 use gateway::client::orders::{self, Tif};
@@ -11,6 +12,7 @@ use gateway::client::{Body, Client};
 use gateway::client_config::ClientConfig;
 use tests::audit::audit;
 use tests::venue::{Home, Venue, program, run};
+use zerocopy::little_endian::U64;
 
 const PRICE9: i64 = 50_000_000_000_000;
 
@@ -109,6 +111,32 @@ fn every_layout_of_threads_trades_and_ends() {
             let (status, said) = venue.terminate();
             assert!(status.success(), "{threads} {idle}: {status}: {said:?}");
         }
+    }
+}
+
+/// Rules 8.2 and 8.3 with nobody else about: the venue itself notices that the time has come, in every layout of threads.
+#[test]
+fn an_order_expires_on_an_idle_venue() {
+    for (threads, idle) in
+        [("blocking", "block"), ("single", "backoff"), ("dedicated", "block"), ("dedicated", "spin")]
+    {
+        let home = Home::new(|text| {
+            text.replace("threads = \"auto\"", &format!("threads = \"{threads}\""))
+                .replace("idle = \"backoff\"", &format!("idle = \"{idle}\""))
+        });
+        let venue = home.serve();
+        let (mut alice, account) = connect(&home, "alice");
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let expire_time = U64::new((since + Duration::from_secs(1)).as_nanos() as u64);
+        let order = orders::limit(account, 1, Side::Buy, PRICE9, 10, Tif::Gtd, 1);
+        alice.new_order(NewOrder { expire_time, ..order }).expect("it is sent");
+        assert!(matches!(hear(&mut alice), Body::Accepted(_)), "{threads} {idle}");
+        let told = alice.next_event(Duration::from_secs(60)).expect("the venue lives");
+        let Body::Canceled(canceled) = told.expect("it expires").body else { panic!("it expires") };
+        assert_eq!((canceled.reason, canceled.canceled_qty.get(), canceled.ref_seq.get()), (7, 10, 0));
+        assert!(canceled.match_time.get() >= expire_time.get(), "{threads} {idle}: not before its time");
+        let (status, said) = venue.terminate();
+        assert!(status.success(), "{threads} {idle}: {status}: {said:?}");
     }
 }
 

@@ -52,11 +52,16 @@ impl Draft {
     }
 }
 
-/// What to do next. `numbers` tells each session's next client number, `open` some open order.
-pub fn draw(random: &mut Random, numbers: impl Fn(u64) -> u64, open: Option<u64>) -> (Origin, Draft) {
+/// What to do next at about `ts_ns`. `numbers` tells each session's next client number, `open` some open order.
+pub fn draw(
+    random: &mut Random,
+    ts_ns: u64,
+    numbers: impl Fn(u64) -> u64,
+    open: Option<u64>,
+) -> (Origin, Draft) {
     let kind = random.below(100);
     let draft = match kind {
-        0..50 => Draft::of(order(random)),
+        0..50 => Draft::of(order(random, ts_ns)),
         50..66 => Draft::of(amend(random, open)),
         66..82 => Draft::of(cancel(random, open)),
         82..85 => Draft::of(mass_cancel(random)),
@@ -64,6 +69,7 @@ pub fn draw(random: &mut Random, numbers: impl Fn(u64) -> u64, open: Option<u64>
         90..92 => Draft::of(deposit(random)),
         92..94 => Draft::of(state(random)),
         94 => Draft::of(logon(random)),
+        95 if random.one_in(2) => Draft::of(Tick { pad_a: U64::new(random.below(2)) }),
         95 => Draft::of(Continue { order_id: U64::new(random.below(1 << 26)) }),
         96 => Draft::of(Refused {
             code: 1.into(),
@@ -108,7 +114,7 @@ fn origin(random: &mut Random, numbers: impl Fn(u64) -> u64) -> Origin {
     }
 }
 
-fn order(random: &mut Random) -> NewOrder {
+fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
     let side = 1 + random.below(2) as u8;
     let sweeps = random.one_in(10);
     let (away, deep) = if side == 1 { (-3, 104) } else { (3, 96) };
@@ -137,6 +143,11 @@ fn order(random: &mut Random) -> NewOrder {
         }
         1 => (request.ord_type, request.price) = (3, NULL_I64.into()),
         2 | 3 => request.flags = random.pick(&[1, 2, 2, 3]).into(),
+        4 => request.tif = 1,
+        5 | 6 => {
+            let later = random.pick(&[0, 1_000, 20_000, 100_000, 3_600_000_000_000, 1 << 63]);
+            (request.tif, request.expire_time) = (5, ts_ns.wrapping_add(later).into());
+        }
         _ => {}
     }
     if random.one_in(20) {
@@ -243,7 +254,8 @@ fn noise(random: &mut Random) -> Draft {
     for byte in &mut draft.bytes {
         *byte = random.below(3) as u8;
     }
-    draft.bytes[2..4]
-        .copy_from_slice(&random.pick(&[3_u16, 100, 110, 111, 112, 300, 320, 324, 331, 999]).to_le_bytes());
+    draft.bytes[2..4].copy_from_slice(
+        &random.pick(&[3_u16, 100, 110, 111, 112, 300, 320, 324, 331, 332, 999]).to_le_bytes(),
+    );
     draft
 }

@@ -365,6 +365,11 @@ impl Desk {
         self.engine.check_invariants().expect("section 7 holds after every command");
     }
 
+    /// Does a `Tick` have to come before any other command now (rule 8.2)?
+    pub fn is_due(&self) -> bool {
+        self.engine.due(self.ts_ns + TS_STEP).is_some()
+    }
+
     /// Plays a script and returns it with the answers that really came.
     pub fn play(&mut self, script: &str) -> String {
         let mut transcript = String::new();
@@ -382,6 +387,10 @@ impl Desk {
 
     fn say(&mut self, line: &str) -> Vec<String> {
         let words = Words::read(line);
+        // `at=ns` is the time of this very command.
+        if let Some(at) = words.find("at") {
+            self.ts_ns = at as u64 - TS_STEP;
+        }
         let mut origin = self.origin(words.number(0) as u64);
         let field = |key: &str| words.find(key).map(|value| value as u64);
         if let Some(seq) = field("seq") {
@@ -468,6 +477,7 @@ fn message(words: &Words<'_>) -> Vec<u8> {
         "continue" => bytes_of(Continue {
             order_id: ((words.or("serial", 0) << 24 | words.or("slot", 0)) as u64).into(),
         }),
+        "tick" => bytes_of(Tick { pad_a: 0.into() }),
         "refused" => bytes_of(Refused {
             code: (words.or("code", 0) as u16).into(),
             ref_template_id: (words.or("template", 0) as u16).into(),
@@ -576,6 +586,10 @@ fn new_order(words: &Words<'_>, side: u8) -> NewOrder {
         3
     } else if has("fok") {
         4
+    } else if has("day") {
+        1
+    } else if words.find("expire").is_some() {
+        5
     } else {
         2
     };

@@ -15,17 +15,23 @@ const SIDE_BOTH: u8 = 3;
 /// Flags of an order: refuse it if it would take, or move it to the nearest price at which it would not.
 pub const POST_ONLY: u16 = 1;
 pub const POST_ONLY_SLIDE: u16 = 2;
+/// Flag of an order that may only bring its account's position nearer to flat.
+pub const REDUCE_ONLY: u16 = 4;
 
 /// How long an order stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Tif {
+    /// Rests until the next 08:00:00 UTC.
+    Day = 1,
     /// Rests until it is filled or canceled.
     Gtc = 2,
     /// What does not trade at once is canceled.
     Ioc = 3,
     /// Trades whole at once, or not at all.
     Fok = 4,
+    /// Rests until its `expire_time`.
+    Gtd = 5,
 }
 
 /// A limit order; `price9` in 1e-9, `lots` a count of the instrument's lots, `cl_ord_id` not 0.

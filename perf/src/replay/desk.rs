@@ -3,9 +3,7 @@
 //!
 //! A move is a cancel and a new order of what remained, which the record's hint tells: this engine has no other way.
 
-use engine::command::{
-    AccountCreate, CancelOrder, Continue, Deposit, InstrumentCreate, Logon, NewOrder, Role,
-};
+use engine::command::{AccountCreate, CancelOrder, Deposit, InstrumentCreate, Logon, NewOrder, Role};
 use engine::command::{SessionCreate, VenueOpen};
 use engine::event::EventSink;
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, Limits, POSITION_LOTS_MAX};
@@ -175,9 +173,8 @@ impl Desk {
         let command = Sequenced::read(seq, seq, payload).expect("a batch holds whole commands");
         listener.command(&command);
         self.engine.apply(&command, listener);
-        while let Some(order_id) = self.engine.continuation() {
-            let message = Framed::new(Continue { order_id: order_id.into() });
-            apply(&mut self.engine, &Origin::venue(), message.as_bytes(), listener);
+        while let Some(due) = self.engine.due(self.engine.last_seq() + 1) {
+            apply(&mut self.engine, &Origin::venue(), &due.message(), listener);
         }
         listener.answered();
     }

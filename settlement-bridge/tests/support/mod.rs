@@ -134,7 +134,7 @@ impl Venue {
         self.say(Origin::venue(), deposit);
     }
 
-    /// A Gtc order at `ticks` times the instrument's tick of `tick_size`; a continuation that falls due is sequenced.
+    /// A Gtc order at `ticks` times the instrument's tick of `tick_size`; what falls due is sequenced.
     pub fn order(&mut self, account: u32, instrument: u32, side: Side, ticks: i64, lots: i64) {
         let mut order = NewOrder::new_zeroed();
         let client_seq = self.next_client_seq(account);
@@ -147,10 +147,8 @@ impl Venue {
         order.account_id.set(account);
         (order.side, order.ord_type, order.tif, order.stp_mode) = (side as u8, 1, 2, 1);
         self.say(origin(session_of(account), client_seq), order);
-        while let Some(order_id) = self.engine.continuation() {
-            let mut next = engine::command::Continue::new_zeroed();
-            next.order_id.set(order_id);
-            self.say(Origin::venue(), next);
+        while let Some(due) = self.engine.due(self.ts_ns) {
+            self.say_message(Origin::venue(), &due.message());
         }
     }
 
@@ -192,9 +190,13 @@ impl Venue {
     }
 
     fn say<M: Message>(&mut self, origin: Origin, block: M) {
+        self.say_message(origin, Framed::new(block).as_bytes());
+    }
+
+    fn say_message(&mut self, origin: Origin, message: &[u8]) {
         self.ts_ns += 1_000;
         let (seq, ts_ns) = (self.engine.last_seq() + 1, self.ts_ns);
-        let payload = [origin.as_bytes(), Framed::new(block).as_bytes()].concat();
+        let payload = [origin.as_bytes(), message].concat();
         let command = Sequenced::read(seq, ts_ns, &payload).expect("it has an origin");
         self.records.push(Written { kind: Kind::Command, seq, ts_ns, sub: 0, payload: payload.clone() });
         self.engine.apply(&command, &mut Tape { records: &mut self.records, seq, ts_ns });

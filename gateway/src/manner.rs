@@ -1,0 +1,117 @@
+//! The words that a person puts behind a price: how long an order stays, what of it shows, and what it may not do. Reads
+//! words and sets fields; whether they go together is the venue's to judge.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use engine::command::NewOrder;
+use zerocopy::little_endian::{I64, U16, U64};
+
+use crate::client::orders::{self, Tif};
+use crate::decimal;
+
+/// Lines of the shell's help.
+pub const HELP: &str = "\
+HOW, any of:
+  ioc | fok                     what does not trade at once is canceled; all at once or nothing
+  day | for=SECONDS             rests until the next 08:00 UTC; rests so long (otherwise: until canceled)
+  post | slide                  refused if it would take; moved to where it would not
+  show=LOTS                     an iceberg, which shows so much at a time
+  reduce                        only ever brings the position nearer to flat";
+
+/// A hundred years are for ever.
+const SECONDS_MAX: i64 = 100 * 366 * 86_400;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    tif: Option<Tif>,
+    stays: Option<Duration>,
+    display: Option<i64>,
+    flags: u16,
+}
+
+impl Manner {
+    /// `None` where a word is unknown, or says again what one before it said.
+    pub fn read(words: &[&str]) -> Option<Manner> {
+        words.iter().try_fold(Manner::default(), |manner, word| manner.and(word))
+    }
+
+    fn and(self, word: &str) -> Option<Manner> {
+        match word.split_once('=') {
+            None => match word {
+                "ioc" => self.with_tif(Tif::Ioc),
+                "fok" => self.with_tif(Tif::Fok),
+                "day" => self.with_tif(Tif::Day),
+                "post" => self.with_flag(orders::POST_ONLY),
+                "slide" => self.with_flag(orders::POST_ONLY_SLIDE),
+                "reduce" => self.with_flag(orders::REDUCE_ONLY),
+                _ => None,
+            },
+            Some(("for", seconds)) => {
+                let ms = decimal::parse(seconds, 3).ok()?;
+                let stays =
+                    (0..=1000 * SECONDS_MAX).contains(&ms).then(|| Duration::from_millis(ms as u64))?;
+                Some(Manner { stays: Some(stays), ..self.with_tif(Tif::Gtd)? })
+            }
+            Some(("show", lots)) if self.display.is_none() => {
+                Some(Manner { display: Some(lots.parse().ok()?), ..self })
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn with_tif(self, tif: Tif) -> Option<Manner> {
+        self.tif.is_none().then_some(Manner { tif: Some(tif), ..self })
+    }
+
+    fn with_flag(self, flag: u16) -> Option<Manner> {
+        (self.flags & flag == 0).then_some(Manner { flags: self.flags | flag, ..self })
+    }
+
+    /// The order with what was said; what was not said stays as it is. Seconds count from `now`.
+    pub fn of(self, order: NewOrder, now: SystemTime) -> NewOrder {
+        let expires = self.stays.map(|stays| now.duration_since(UNIX_EPOCH).unwrap_or_default() + stays);
+        NewOrder {
+            tif: self.tif.map_or(order.tif, |tif| tif as u8),
+            expire_time: expires.map_or(order.expire_time, |at| U64::new(at.as_nanos() as u64)),
+            display_qty: self.display.map_or(order.display_qty, I64::new),
+            flags: U16::new(order.flags.get() | self.flags),
+            ..order
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::message::{NULL_I64, NULL_U64};
+    use engine::units::Side;
+
+    use super::*;
+
+    fn said(words: &str) -> Option<(u8, u64, i64, u16)> {
+        let order = orders::limit(4, 1, Side::Buy, 1, 1, Tif::Gtc, 1);
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let order = Manner::read(&words)?.of(order, UNIX_EPOCH + Duration::from_secs(60));
+        Some((order.tif, order.expire_time.get(), order.display_qty.get(), order.flags.get()))
+    }
+
+    #[test]
+    fn words_become_fields() {
+        for (words, fields) in [
+            ("", Some((2, NULL_U64, NULL_I64, 0))),
+            ("ioc reduce", Some((3, NULL_U64, NULL_I64, 4))),
+            ("fok", Some((4, NULL_U64, NULL_I64, 0))),
+            ("day post show=3", Some((1, NULL_U64, 3, 1))),
+            ("slide for=1.5", Some((5, 61_500_000_000, NULL_I64, 2))),
+            ("day for=1", None),
+            ("ioc ioc", None),
+            ("reduce reduce", None),
+            ("show=1 show=1", None),
+            ("show=some", None),
+            ("for=-1", None),
+            ("for=", None),
+            ("gtc", None),
+        ] {
+            assert_eq!(said(words), fields, "{words}");
+        }
+    }
+}
