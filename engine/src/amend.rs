@@ -3,7 +3,7 @@
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 
-use crate::cancel::Named;
+use crate::cancel::{FIELD_ORDER_ID, Named};
 use crate::command::{ModifyOrder, Role};
 use crate::emit::Voice;
 use crate::event::{EventSink, OrderModified, priority, status};
@@ -87,6 +87,7 @@ impl Venue {
         let crossing = crossing.ok_or(refused(Reject::InvalidCombination, 9))?;
         must(request.display_qty.get() == NULL_I64, refused(Reject::DisplayQtyInvalid, 6))?;
         let order = self.find_named(account, named)?;
+        must(!order.is_quote(), refused(Reject::InvalidCombination, FIELD_ORDER_ID))?;
         let wanted = self.read_amend(&order, request, crossing)?;
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 8)?;
         self.check_trading(account, self.positions.at(order.position).instrument)?;

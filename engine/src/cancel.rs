@@ -23,7 +23,7 @@ pub struct Named {
 }
 
 const FIELD_ORIG_CL_ORD_ID: u16 = 2;
-const FIELD_ORDER_ID: u16 = 3;
+pub const FIELD_ORDER_ID: u16 = 3;
 
 impl Named {
     /// Rule 5.11.

@@ -2,9 +2,10 @@
 //! command. Layouts of templates 3-111 are those of the public schema; 300-349 are privileged, 330 and 331 are written
 //! by the venue's own stages and never accepted from a socket.
 
+use zerocopy::FromBytes;
 use zerocopy::little_endian::{I32, I64, U16, U32, U64};
 
-use crate::message::{Message, blocks, rows, split};
+use crate::message::{Header, Message, blocks, group, rows, split};
 
 pub type Char16 = [u8; 16];
 pub type Char32 = [u8; 32];
@@ -146,6 +147,19 @@ impl Role {
     }
 }
 
+/// A mass quote, head and entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotes<'a> {
+    pub head: &'a MassQuote,
+    pub entries: &'a [QuoteEntry],
+}
+
+impl<'a> Quotes<'a> {
+    pub fn read(message: &'a [u8]) -> Option<Quotes<'a>> {
+        group(message).map(|(head, entries)| Quotes { head, entries })
+    }
+}
+
 /// A command whose bytes are known to have the shape of its template.
 #[derive(Clone, Copy, Debug)]
 pub enum Command<'a> {
@@ -154,6 +168,7 @@ pub enum Command<'a> {
     ModifyOrder(&'a ModifyOrder),
     CancelOrder(&'a CancelOrder),
     MassCancel(&'a MassCancel),
+    MassQuote(Quotes<'a>),
     MarkPrice(&'a MarkPrice),
     Deposit(&'a Deposit),
     VenueOpen(&'a VenueOpen),
@@ -171,6 +186,9 @@ impl<'a> Command<'a> {
     pub fn read(message: &'a [u8]) -> Option<Command<'a>> {
         fn body<M: Message>(block: &[u8]) -> Option<&M> {
             M::ref_from_bytes(block).ok()
+        }
+        if template_of(message) == MassQuote::TEMPLATE {
+            return Quotes::read(message).map(Command::MassQuote);
         }
         let (header, block) = split(message)?;
         Some(match header.template_id.get() {
@@ -194,6 +212,11 @@ impl<'a> Command<'a> {
     }
 }
 
+/// The template that a message names; 0 when it is too short to name one.
+pub fn template_of(message: &[u8]) -> u16 {
+    Header::ref_from_prefix(message).map_or(0, |(header, _)| header.template_id.get())
+}
+
 /// Is this the template of a command?
 pub fn is_command(template_id: u16) -> bool {
     matches!(
@@ -203,6 +226,7 @@ pub fn is_command(template_id: u16) -> bool {
             | ModifyOrder::TEMPLATE
             | CancelOrder::TEMPLATE
             | MassCancel::TEMPLATE
+            | MassQuote::TEMPLATE
             | MarkPrice::TEMPLATE
             | Deposit::TEMPLATE
             | VenueOpen::TEMPLATE
@@ -216,13 +240,15 @@ pub fn is_command(template_id: u16) -> bool {
     )
 }
 
-/// The block length of a template that a session may send, `None` for all others. The gateway asks this at the door.
+/// The block length of a template that a session may send, `None` for all others. The gateway asks this at the door. A
+/// group that follows the block is not in it.
 pub fn session_block_bytes(template_id: u16) -> Option<usize> {
     match template_id {
         NewOrder::TEMPLATE => Some(size_of::<NewOrder>()),
         ModifyOrder::TEMPLATE => Some(size_of::<ModifyOrder>()),
         CancelOrder::TEMPLATE => Some(size_of::<CancelOrder>()),
         MassCancel::TEMPLATE => Some(size_of::<MassCancel>()),
+        MassQuote::TEMPLATE => Some(size_of::<MassQuote>()),
         MarkPrice::TEMPLATE => Some(size_of::<MarkPrice>()),
         Deposit::TEMPLATE => Some(size_of::<Deposit>()),
         InstrumentState::TEMPLATE => Some(size_of::<InstrumentState>()),

@@ -1,16 +1,24 @@
 //! How the engine speaks: numbers events within their command and within each session's stream, puts route and header in
 //! front, and hands them to the sink. Owns rules 1.3 to 1.5; what is said is decided elsewhere.
 
-use zerocopy::IntoBytes;
 use zerocopy::little_endian::U64;
+use zerocopy::{Immutable, IntoBytes};
 
 use crate::engine::Sequenced;
 use crate::event::EventSink;
-use crate::message::{Framed, Message, Route, Routed};
+use crate::limits::GROUP_EVENT_BYTES_MAX;
+use crate::message::{Framed, GroupSize, Message, Route, Routed};
 use crate::session::Session;
 
 /// Templates from here on take a place in the session's output stream (rule 1.5).
 const FIRST_NUMBERED_TEMPLATE: u16 = 100;
+
+/// The session's next place in its stream, for a template that takes one.
+fn next_place<M: Message>(session: &mut Session) -> u64 {
+    let server_seq = if M::TEMPLATE >= FIRST_NUMBERED_TEMPLATE { session.next_server_seq } else { 0 };
+    session.next_server_seq += u64::from(server_seq != 0);
+    server_seq
+}
 
 /// The voice for one command.
 pub struct Voice<'a, S: EventSink> {
@@ -52,9 +60,27 @@ impl<'a, S: EventSink> Voice<'a, S> {
 
     /// Tells a session, and gives the event its place in the session's stream.
     pub fn tell<M: Message>(&mut self, session: &mut Session, block: M) {
-        let server_seq = if M::TEMPLATE >= FIRST_NUMBERED_TEMPLATE { session.next_server_seq } else { 0 };
-        session.next_server_seq += u64::from(server_seq != 0);
+        let server_seq = next_place::<M>(session);
         self.send(session.id, server_seq, block);
+    }
+
+    /// As `tell`, with a group behind the head: the header says the length of the head alone.
+    pub fn tell_group<M: Message, E: IntoBytes + Immutable>(
+        &mut self,
+        session: &mut Session,
+        head: M,
+        entries: &[E],
+    ) {
+        let route = Route { session: U64::new(session.id), server_seq: U64::new(next_place::<M>(session)) };
+        let routed = Routed { route, message: Framed::new(head) };
+        let mut payload = [0; GROUP_EVENT_BYTES_MAX];
+        let mut length = 0;
+        for part in [routed.as_bytes(), GroupSize::of(entries).as_bytes(), entries.as_bytes()] {
+            payload[length..length + part.len()].copy_from_slice(part);
+            length += part.len();
+        }
+        self.sub += 1;
+        self.sink.event(self.sub, &payload[..length]);
     }
 
     /// Tells an address that has no stream: nobody (0), or a session that does not exist.

@@ -121,7 +121,7 @@ impl Venue {
     }
 
     /// Rule 4.17. A level is asked for even of an order that may never rest, so that the answer does not depend on luck.
-    fn check_room(&self, account: &Account, needs_position: bool) -> Result<(), Refusal> {
+    pub fn check_room(&self, account: &Account, needs_position: bool) -> Result<(), Refusal> {
         let bound = self.limits.orders_per_account;
         let too_many = refused(Reject::OpenOrderLimit, 0).with_detail(i64::from(bound));
         must(account.open_orders() < bound, too_many)?;

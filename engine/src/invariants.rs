@@ -37,7 +37,8 @@ impl Venue {
         self.check_open(&from_books)?;
         self.check_orders()?;
         self.check_expiries()?;
-        self.check_account_lists()
+        self.check_account_lists()?;
+        self.check_quotes()
     }
 
     /// Rule 7.1.
@@ -130,9 +131,15 @@ impl Venue {
         for order in self.orders.iter() {
             let account = self.positions.at(order.position).account;
             let is_of = |position| self.positions.at(position).account == account;
-            let by_client_id =
-                self.orders.by_client_id(account, order.cl_ord_id, is_of).map(|found| found.id);
-            let found = by_client_id == Some(order.id) && self.orders.by_id(order.id).is_some();
+            let by_client_id = self.orders.by_client_id(account, order.cl_ord_id, is_of);
+            // A quote stands in no index of client ids, but in its side of its position (rules 9.2 and 9.5).
+            let named = if order.is_quote() {
+                self.positions.at(order.position).quote(order.side()) == order.slot()
+                    && by_client_id.is_none_or(|other| !other.is_quote())
+            } else {
+                by_client_id.map(|found| found.id) == Some(order.id)
+            };
+            let found = named && self.orders.by_id(order.id).is_some();
             must(found && self.orders.slots.contains(order.slot()), || {
                 format!("order {} is not found", order.id)
             })?;
@@ -159,6 +166,17 @@ impl Venue {
         }
         must(expiring == self.expiries.len(), || "a timer is of no open order".to_string())?;
         self.expiries.check()
+    }
+
+    /// What a position calls its quotes is as many as there are.
+    fn check_quotes(&self) -> Result<(), String> {
+        let positions = self.accounts.iter().flat_map(|(_, account)| self.positions.of(account));
+        let named = positions
+            .flat_map(|position| [position.quote(Side::Buy), position.quote(Side::Sell)])
+            .filter(|slot| *slot != NONE)
+            .count();
+        let open = self.orders.iter().filter(|order| order.is_quote()).count();
+        must(named == open, || format!("rule 9.2: {named} quotes are named, {open} are open"))
     }
 
     /// Each account's list has its orders, all of them, by serial. Its count was compared in `check_open`.

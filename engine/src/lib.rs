@@ -30,6 +30,7 @@ mod invariants;
 mod ladder;
 mod margin;
 mod mass_cancel;
+mod mass_quote;
 mod matching;
 mod order;
 mod pool;

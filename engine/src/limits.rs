@@ -2,8 +2,9 @@
 //! an operator chooses: they stand in the first command of the journal, because a refusal depends on them. Memory is
 //! taken when that command is applied and never grows; what does not fit is refused by name.
 
-use crate::command::VenueOpen;
-use crate::message::{HEADER_BYTES, ROUTE_BYTES};
+use crate::command::{MassQuote, QuoteEntry, VenueOpen};
+use crate::event::{MassQuoteAck, QuoteAckEntry};
+use crate::message::{GroupSize, HEADER_BYTES, ROUTE_BYTES};
 
 /// Largest frame that a session may send, header included.
 pub const FRAME_BYTES_MAX: usize = 8192;
@@ -11,6 +12,8 @@ pub const FRAME_BYTES_MAX: usize = 8192;
 pub const MATCHES_PER_COMMAND_CEILING: u32 = 4096;
 /// Largest event block.
 pub const EVENT_BLOCK_BYTES_MAX: usize = 120;
+/// Entries of one mass quote.
+pub const QUOTE_ENTRIES_MAX: usize = 100;
 /// Messages that a session's outbox keeps for a resume.
 pub const OUTBOX_MESSAGES: u64 = 65_536;
 /// Keep-alive that a logon may ask for.
@@ -103,6 +106,21 @@ impl Limits {
 /// Largest event payload: route, header, block.
 pub const EVENT_BYTES_MAX: usize = ROUTE_BYTES + HEADER_BYTES + EVENT_BLOCK_BYTES_MAX;
 
+/// Largest payload of an event with a group, of which a command has one at most.
+pub const GROUP_EVENT_BYTES_MAX: usize = ROUTE_BYTES
+    + HEADER_BYTES
+    + size_of::<MassQuoteAck>()
+    + size_of::<GroupSize>()
+    + QUOTE_ENTRIES_MAX * size_of::<QuoteAckEntry>();
+
 const _: () = assert!(size_of::<crate::event::OrderExecuted>() == EVENT_BLOCK_BYTES_MAX);
+/// The longest mass quote fits a frame, whose prefix has 24 bytes.
+const _: () = assert!(
+    24 + HEADER_BYTES
+        + size_of::<MassQuote>()
+        + size_of::<GroupSize>()
+        + QUOTE_ENTRIES_MAX * size_of::<QuoteEntry>()
+        <= FRAME_BYTES_MAX
+);
 const _: () = assert!(ACCOUNT_DUST < ACCOUNT_MEMBERS_FROM);
 const _: () = assert!(ORDER_VALUE_MAX < i64::MAX as i128);

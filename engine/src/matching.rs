@@ -8,6 +8,7 @@ use crate::emit::Voice;
 use crate::event::{EventSink, OrderExecuted, liquidity, reason, status};
 use crate::limits::ACCOUNT_FEES;
 use crate::order::{Order, Tif, slot_of};
+use crate::pool::NONE;
 use crate::position::Position;
 use crate::units::{Lots, Money, Side};
 use crate::venue::Venue;
@@ -180,7 +181,7 @@ impl Venue {
     }
 
     /// Counts what is left of a taker among the open orders of its account.
-    fn stand(&mut self, taker: &Taker) {
+    pub fn stand(&mut self, taker: &Taker) {
         let order = taker.order;
         let position = self.positions.at_mut(order.position);
         position.open(order.side(), order.ticks, order.leaves());
@@ -213,7 +214,11 @@ impl Venue {
 
     /// Vacates the node of an order that stands in no queue and whose lots no longer count.
     fn close(&mut self, order: &Order) {
-        let account = self.positions.at(order.position).account;
+        let position = self.positions.at_mut(order.position);
+        let account = position.account;
+        if order.is_quote() {
+            *position.quote_mut(order.side()) = NONE;
+        }
         self.orders.delist(&mut self.accounts[account], order.slot());
         if order.is_special() {
             self.expiries.stop(order.slot());

@@ -33,6 +33,15 @@ pub struct Header {
 pub const HEADER_BYTES: usize = size_of::<Header>();
 const _: () = assert!(HEADER_BYTES == 8);
 
+impl GroupSize {
+    pub fn of<E>(entries: &[E]) -> GroupSize {
+        GroupSize {
+            block_length: U16::new(size_of::<E>() as u16),
+            num_in_group: U16::new(entries.len() as u16),
+        }
+    }
+}
+
 impl Header {
     pub fn of<M: Message>() -> Header {
         Header {
@@ -136,6 +145,23 @@ pub fn block<M: Message>(message: &[u8]) -> Option<&M> {
         return None;
     }
     M::ref_from_bytes(block).ok()
+}
+
+/// A message of a head and one group: the entries follow the group's dimension to the last byte. `None` when the
+/// template or any length is another.
+pub fn group<M: Message, E>(message: &[u8]) -> Option<(&M, &[E])>
+where
+    E: FromBytes + Immutable + KnownLayout + Unaligned,
+{
+    let (header, rest) = Header::ref_from_prefix(message).ok()?;
+    let (head, rest) = M::ref_from_prefix(rest).ok()?;
+    let (size, entries) = GroupSize::ref_from_prefix(rest).ok()?;
+    let said = (header.template_id.get(), header.block_length.get(), size.block_length.get());
+    if said != (M::TEMPLATE, size_of::<M>() as u16, size_of::<E>() as u16) {
+        return None;
+    }
+    let entries = <[E]>::ref_from_bytes(entries).ok()?;
+    (entries.len() == usize::from(size.num_in_group.get())).then_some((head, entries))
 }
 
 /// Declares a block: fields in wire order, template id, and the size that the schema states.

@@ -237,6 +237,15 @@ impl Order {
         self.leaves -= lots.0 as u32;
     }
 
+    /// A quote that stays where it is belongs to another message now (rule 9.4).
+    pub fn requote(&mut self, quote_id: u64, session: u32, stp: Stp) {
+        debug_assert!(self.is_quote() && session < 1 << SESSION_BITS);
+        self.cl_ord_id = quote_id;
+        self.stp_group = stp.group;
+        let kept = self.word & !(SELLS - 1) & !(7 << STP_SHIFT);
+        self.word = kept | session | (stp.mode as u32) << STP_SHIFT;
+    }
+
     /// A new price and a new total, which is not below what is filled.
     pub fn amend(&mut self, ticks: Ticks, total: Lots) {
         debug_assert!(self.filled() <= total && total.0 <= POSITION_LOTS_MAX);
@@ -320,7 +329,7 @@ impl Orders {
         self.nodes.get(slot_of(id) as usize).filter(|order| order.id == id && id != 0)
     }
 
-    /// The open order that the account calls `cl_ord_id`; `is_of` tells whether a position entry is the account's.
+    /// The open order that the account calls `cl_ord_id`, no quote; `is_of` tells whether a position entry is the account's.
     pub fn by_client_id(&self, account: u32, cl_ord_id: u64, is_of: impl Fn(u32) -> bool) -> Option<&Order> {
         let hash = self.key.hash(u64::from(account), cl_ord_id);
         let slot = self.by_client_id.find(hash, |slot| {
@@ -342,13 +351,17 @@ impl Orders {
         }
         debug_assert!(self.slots.contains(slot));
         self.nodes[slot as usize] = order;
-        self.by_client_id.insert(self.key.hash(u64::from(account), order.cl_ord_id), slot);
+        if !order.is_quote() {
+            self.by_client_id.insert(self.key.hash(u64::from(account), order.cl_ord_id), slot);
+        }
     }
 
     /// Vacates the node of an order that stands in no account's list; its slot stays taken until the caller releases it.
     pub fn close(&mut self, account: u32, slot: u32) {
         let order = std::mem::replace(self.at_mut(slot), Order::VACANT);
-        self.by_client_id.remove(self.key.hash(u64::from(account), order.cl_ord_id), slot);
+        if !order.is_quote() {
+            self.by_client_id.remove(self.key.hash(u64::from(account), order.cl_ord_id), slot);
+        }
     }
 
     /// Puts an open order behind all others of its account: it has the highest serial.

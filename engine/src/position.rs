@@ -52,6 +52,21 @@ impl Position {
         }
     }
 
+    /// The slot of the account's quote on this side.
+    pub fn quote(&self, side: Side) -> u32 {
+        match side {
+            Side::Buy => self.quotes[0],
+            Side::Sell => self.quotes[1],
+        }
+    }
+
+    pub fn quote_mut(&mut self, side: Side) -> &mut u32 {
+        match side {
+            Side::Buy => &mut self.quotes[0],
+            Side::Sell => &mut self.quotes[1],
+        }
+    }
+
     pub fn open(&mut self, side: Side, ticks: Ticks, lots: Lots) {
         *self.open_lots_mut(side) += lots;
         self.open_value += ticks * lots;

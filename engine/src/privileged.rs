@@ -65,6 +65,7 @@ impl Venue {
             | Command::ModifyOrder(_)
             | Command::CancelOrder(_)
             | Command::MassCancel(_)
+            | Command::MassQuote(_)
             | Command::Refused(_)
             | Command::Continue(_)
             | Command::Tick(_) => return,

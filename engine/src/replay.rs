@@ -6,15 +6,17 @@
 
 use std::fmt;
 
+use zerocopy::FromBytes;
+
 use crate::command::{
     AccountCreate, CancelOrder, Command, Continue, Deposit, InstrumentCreate, InstrumentState, Logon,
-    MarkPrice, MassCancel, ModifyOrder, NewOrder, Refused, SessionCreate, Tick, VenueOpen,
+    MarkPrice, MassCancel, MassQuote, ModifyOrder, NewOrder, Refused, SessionCreate, Tick, VenueOpen,
 };
 use crate::event::{
-    Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, NotApplied, OrderAccepted, OrderCanceled,
-    OrderExecuted, OrderModified, OrderRejected, SessionReject,
+    Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck, NotApplied, OrderAccepted,
+    OrderCanceled, OrderExecuted, OrderModified, OrderRejected, SessionReject,
 };
-use crate::message::{HEADER_BYTES, Message, ORIGIN_BYTES, ROUTE_BYTES, split};
+use crate::message::{HEADER_BYTES, Header, Message, ORIGIN_BYTES, ROUTE_BYTES};
 use crate::{Due, Engine, Sequenced};
 
 /// A replay that checks. After a `Difference` it has nothing more to say; drop it.
@@ -339,7 +341,8 @@ impl fmt::Display for Hex<'_> {
 
 /// The name of the message that follows an envelope of `envelope` bytes.
 fn name_after(payload: &[u8], envelope: usize) -> String {
-    match payload.get(envelope..).and_then(split) {
+    let header = payload.get(envelope..).and_then(|message| Header::ref_from_prefix(message).ok());
+    match header {
         Some((header, _)) => template_name(header.template_id.get())
             .map_or_else(|| format!("unknown template {}", header.template_id), str::to_owned),
         None => format!("{} unreadable bytes", payload.len()),
@@ -358,7 +361,7 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
     }
     name_of! {
         Logon NewOrder ModifyOrder CancelOrder MassCancel MarkPrice Deposit VenueOpen InstrumentCreate AccountCreate
-        SessionCreate InstrumentState Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
-        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck Confirmed
+        SessionCreate InstrumentState MassQuote Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
+        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck Confirmed
     }
 }

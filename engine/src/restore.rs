@@ -18,6 +18,7 @@ use crate::limits::{
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
 use crate::order::{Nature, Order, Terms, Tif, serial_of, slot_of};
+use crate::pool::NONE;
 use crate::position::Position;
 use crate::privileged::has_account;
 use crate::self_trade::{Stp, StpMode};
@@ -218,6 +219,9 @@ impl Venue {
         self.read_terms(record, &mut order)?;
         self.orders.open(record.account_id.get(), order);
         self.start_expiry(&order);
+        if order.is_quote() {
+            *self.positions.at_mut(order.position).quote_mut(order.side()) = order.slot();
+        }
         if is_taker {
             let meets = self.instruments[instrument].book.crosses(order.side(), order.ticks);
             return must(meets, "the order to be continued meets nothing");
@@ -247,7 +251,12 @@ impl Venue {
             StpMode::from_wire(record.stp_mode).ok_or(missing("a self-trade prevention is unknown"))?;
         let stp = Stp { mode, group: record.stp_group.get() };
         must(record.market <= 1, "an order is neither priced nor not")?;
-        let nature = Nature { is_market: record.market == 1, ..Nature::plain(session, side, tif, stp) };
+        must(record.quote <= 1, "an order is neither a quote nor not")?;
+        let nature = Nature {
+            is_market: record.market == 1,
+            is_quote: record.quote == 1,
+            ..Nature::plain(session, side, tif, stp)
+        };
         let (qty, leaves) = (Lots(record.qty.get()), Lots(record.leaves.get()));
         let qty_max = self.instruments[instrument].qty_max;
         must((Lots(1)..=qty_max).contains(&qty), "an order's quantity is out of range")?;
@@ -284,9 +293,16 @@ impl Venue {
             must(value <= Money(ORDER_VALUE_MAX), "an order's value is out of range")?;
         }
         let is_of = |position| self.positions.at(position).account == account;
-        let twin = self.orders.by_client_id(account, order.cl_ord_id, is_of);
-        must(order.cl_ord_id != 0 && twin.is_none(), "a client order id stands twice or is 0")?;
         let position = self.positions.at(order.position);
+        must(order.cl_ord_id != 0, "a client order id is 0")?;
+        if order.is_quote() {
+            let twin = position.quote(order.side()) != NONE;
+            let is_taker = order.id == self.continuation.taker();
+            must(!twin && !is_taker && order.tif() == Tif::Gtc, "a quote is one that no message set")?;
+        } else {
+            let twin = self.orders.by_client_id(account, order.cl_ord_id, is_of);
+            must(twin.is_none(), "a client order id stands twice")?;
+        }
         let open = position.open_lots(order.side()) + order.leaves();
         let reach = position.lots + order.side().signed(open);
         must(

@@ -1,10 +1,11 @@
 //! An open venue: all its state in one struct, and the precedence of the rules of section 2 for every command. Decides who
-//! is heard; what the command then does stands in `privileged`, `entry`, `amend`, `cancel`, `mass_cancel` and `matching`.
+//! is heard; what the command then does stands in `privileged`, `entry`, `amend`, `cancel`, `mass_cancel`,
+//! `mass_quote` and `matching`.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
 use crate::account::Accounts;
-use crate::command::{Command, Logon, VenueOpen};
+use crate::command::{Command, Logon, VenueOpen, template_of};
 use crate::continuation::Continuation;
 use crate::emit::Voice;
 use crate::event::{EventSink, NotApplied, SessionReject};
@@ -12,7 +13,7 @@ use crate::expiry::Due;
 use crate::instrument::Instruments;
 use crate::ladder::Levels;
 use crate::limits::Limits;
-use crate::message::{Header, Origin};
+use crate::message::Origin;
 use crate::order::Orders;
 use crate::position::Positions;
 use crate::reject::Reject;
@@ -20,7 +21,6 @@ use crate::session::{Sessions, Turn, VenueTerms, logon_reject};
 use crate::table::HashKey;
 use crate::timers::Timers;
 use crate::units::Money;
-use zerocopy::FromBytes;
 
 pub struct Venue {
     pub venue_id: u64,
@@ -136,6 +136,7 @@ impl Venue {
             Some(Command::ModifyOrder(request)) => self.modify_order(voice, sender, request),
             Some(Command::CancelOrder(request)) => self.cancel_order(voice, sender, request),
             Some(Command::MassCancel(request)) => self.mass_cancel(voice, sender, request),
+            Some(Command::MassQuote(quotes)) => self.mass_quote(voice, sender, quotes),
             Some(privileged) => self.apply_privileged(voice, Some(sender), privileged),
         }
     }
@@ -193,11 +194,6 @@ impl Venue {
         };
         voice.tell(self.sessions.at_mut(sender), block);
     }
-}
-
-/// The template that a message names; 0 when it is too short to name one.
-fn template_of(message: &[u8]) -> u16 {
-    Header::ref_from_prefix(message).map_or(0, |(header, _)| header.template_id.get())
 }
 
 /// Rule 2.6: what is wrong with a message that is no command.

@@ -80,7 +80,7 @@ fn section_seven_holds_after_every_command() {
 #[test]
 fn the_flow_meets_the_rules() {
     let mut heard = Vec::new();
-    for seed in 300..360 {
+    for seed in 300..400 {
         let mut run = Run::new(seed);
         for _ in 0..1_000 {
             let (origin, message) = run.next();
@@ -115,6 +115,11 @@ fn the_flow_meets_the_rules() {
         (20, "InsufficientMargin"),
         (20, "OpenOrderLimit"),
         (20, "Capacity"),
+        (100, " set/set"),
+        (20, "QuoteAck InvalidCombination"),
+        (20, "QuoteAck TooManyQuotes"),
+        (20, "QuoteAck AccountBlocked"),
+        (20, "DuplicateQuoteEntry/"),
         (20, "MassCancelAck Done"),
         (1, "MassCancelAck Unknown"),
         (20, "template 324"),

@@ -3,7 +3,7 @@
 //! back-pressure ends at the sockets and nothing waits here. No allocation, no system call, no file-backed page.
 
 use engine::event::EventSink;
-use engine::limits::EVENT_BYTES_MAX;
+use engine::limits::{EVENT_BYTES_MAX, GROUP_EVENT_BYTES_MAX};
 use engine::message::{HEADER_BYTES, ORIGIN_BYTES, Origin};
 use engine::{Engine, Sequenced};
 use zerocopy::IntoBytes;
@@ -55,10 +55,11 @@ pub struct Parts {
     pub mark_every: u64,
 }
 
-/// Bytes of log ring that one command can need: itself, its events, a mark.
+/// Bytes of log ring that one command can need: itself, its events, of which one may have a group, a mark.
 pub fn room_bytes(events_per_command: u32) -> usize {
     frame_space(LOG_HEADER_BYTES + RECORD_BYTES_MAX)
         + events_per_command as usize * frame_space(LOG_HEADER_BYTES + EVENT_BYTES_MAX)
+        + frame_space(LOG_HEADER_BYTES + GROUP_EVENT_BYTES_MAX)
         + frame_space(LOG_HEADER_BYTES + DIGEST_BYTES)
 }
 

@@ -2,7 +2,7 @@
 //! and the time in, a verdict out; it owns no socket and no ring. Sequence numbers are judged by the engine alone, so that
 //! they are judged once and stand in the journal.
 
-use engine::command::{Logon, Refused, session_block_bytes};
+use engine::command::{Logon, MassQuote, Quotes, Refused, session_block_bytes};
 use engine::event::{LogonReject, SessionReject};
 use engine::limits::{KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN};
 use engine::message::{Framed, ORIGIN_POSSIBLE_RESEND, Origin, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION, split};
@@ -248,7 +248,7 @@ fn origin(session_id: u64, connection: u32, frame: &Frame<'_>, door: &Door<'_>) 
     }
 }
 
-/// Schema, version and a block length that agrees with the frame.
+/// Schema, version and the block's length.
 fn readable<'a, M: Message>(frame: &Frame<'a>) -> Result<&'a M, Reject> {
     known_schema(frame)?;
     frame.block::<M>().ok_or(Reject::BadBlockLength)
@@ -260,9 +260,6 @@ fn known_schema(frame: &Frame<'_>) -> Result<(), Reject> {
     }
     if frame.header.version.get() != SCHEMA_VERSION {
         return Err(Reject::VersionUnsupported);
-    }
-    if split(frame.message).is_none() {
-        return Err(Reject::BadBlockLength);
     }
     Ok(())
 }
@@ -321,10 +318,14 @@ fn application<'a>(session_id: u64, connection: u32, frame: &Frame<'a>, door: &D
 }
 
 fn known_template(frame: &Frame<'_>) -> Result<(), Reject> {
-    let right = session_block_bytes(frame.template_id()).ok_or(Reject::UnknownTemplate);
-    known_schema(frame)
-        .and(right)
-        .and_then(|bytes| if frame.block.len() == bytes { Ok(()) } else { Err(Reject::BadBlockLength) })
+    known_schema(frame)?;
+    if frame.template_id() == MassQuote::TEMPLATE {
+        // A group follows the block: the header says the length of the block alone.
+        return Quotes::read(frame.message).map(|_| ()).ok_or(Reject::BadBlockLength);
+    }
+    let (_, block) = split(frame.message).ok_or(Reject::BadBlockLength)?;
+    let bytes = session_block_bytes(frame.template_id()).ok_or(Reject::UnknownTemplate)?;
+    if block.len() == bytes { Ok(()) } else { Err(Reject::BadBlockLength) }
 }
 
 /// The bytes of a `Forward` or a `ForwardRefused`, as one command payload in parts.

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer, SigningKey};
-use engine::command::{CancelOrder, Logon, NewOrder, session_block_bytes};
+use engine::command::{CancelOrder, Logon, MassQuote, NewOrder, QuoteEntry, Quotes, session_block_bytes};
 use engine::limits::FRAME_BYTES_MAX;
-use engine::message::{Header, Message, split};
+use engine::message::{Framed, GroupSize, Header, Message, split};
 use gateway::config::Keys;
 use gateway::frame::{self, FRAME_BYTES_MIN};
 use gateway::message::{
@@ -86,6 +86,16 @@ fn framed<M: Message>(seq: u64, block: M) -> Vec<u8> {
     bytes
 }
 
+/// A mass quote of three entries.
+fn quotes(seq: u64) -> Vec<u8> {
+    let entries = [QuoteEntry::new_zeroed(); 3];
+    let head = Framed::new(MassQuote::new_zeroed());
+    let message = [head.as_bytes(), GroupSize::of(&entries).as_bytes(), entries.as_bytes()].concat();
+    let mut bytes = Vec::new();
+    frame::append_message(&mut bytes, 0, seq, 0, &message);
+    bytes
+}
+
 /// Legal frames of every kind, from both directions.
 fn seeds() -> Vec<Vec<u8>> {
     vec![
@@ -102,6 +112,7 @@ fn seeds() -> Vec<Vec<u8>> {
         framed(4, engine::command::VenueOpen::new_zeroed()),
         framed(5, engine::command::Refused::new_zeroed()),
         framed(6, engine::command::Continue::new_zeroed()),
+        quotes(7),
     ]
 }
 
@@ -165,6 +176,10 @@ fn judged(session: &mut Session, bytes: &[u8], at: &mut usize, door: &Door<'_>, 
         Verdict::Done => {}
         Verdict::Forward(origin, message) => {
             assert_eq!((origin.session.get(), origin.connection.get()), (SESSION, CONNECTION));
+            if Quotes::read(message).is_some() {
+                assert!(matches!(before, State::Established { .. }), "{before:?} forwards");
+                return true;
+            }
             let (header, block) = split(message).expect("what is forwarded has its length");
             match before {
                 State::Challenged { session_id, .. } => {

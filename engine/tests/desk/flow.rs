@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use engine::command::*;
-use engine::message::{NULL_I64, NULL_U64, Origin};
+use engine::message::{GroupSize, NULL_I64, NULL_U64, Origin};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -35,9 +35,14 @@ impl Random {
 
 /// Room for the largest command block and its header: built in place, so that a flow allocates nothing.
 pub struct Draft {
-    bytes: [u8; 160],
+    bytes: [u8; DRAFT_BYTES],
     length: usize,
 }
+
+/// Entries of a mass quote that a flow draws.
+const QUOTES: usize = 4;
+/// A mass quote is the longest.
+const DRAFT_BYTES: usize = 48 + QUOTES * size_of::<QuoteEntry>();
 
 impl Draft {
     pub fn message(&self) -> &[u8] {
@@ -46,9 +51,14 @@ impl Draft {
 
     fn of<M: engine::message::Message>(message: M) -> Draft {
         let framed = engine::message::Framed::new(message);
-        let mut draft = Draft { bytes: [0; 160], length: size_of_val(&framed) };
+        let mut draft = Draft { bytes: [0; DRAFT_BYTES], length: size_of_val(&framed) };
         draft.bytes[..draft.length].copy_from_slice(framed.as_bytes());
         draft
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
     }
 }
 
@@ -61,7 +71,8 @@ pub fn draw(
 ) -> (Origin, Draft) {
     let kind = random.below(100);
     let draft = match kind {
-        0..50 => Draft::of(order(random, ts_ns)),
+        0..38 => Draft::of(order(random, ts_ns)),
+        38..50 => quotes(random),
         50..66 => Draft::of(amend(random, open)),
         66..82 => Draft::of(cancel(random, open)),
         82..85 => Draft::of(mass_cancel(random)),
@@ -214,6 +225,45 @@ fn mass_cancel(random: &mut Random) -> MassCancel {
     request
 }
 
+/// Both sides of a few instruments, most of them near the mark.
+fn quotes(random: &mut Random) -> Draft {
+    let head = MassQuote {
+        quote_id: (u64::from(!random.one_in(40)) * (1 + random.below(40))).into(),
+        account_id: random.pick(&[4, 5]).into(),
+        stp_group: random.pick(&[0, 0, 7, 8]).into(),
+        max_delay_us: 0.into(),
+        mmp_group: 0.into(),
+        stp_mode: random.pick(&[1, 1, 2, 3, 4, 5]),
+        pad_a: 0,
+        flags: random.pick(&[0, 0, 1, 2, 2]).into(),
+        pad_b: 0.into(),
+    };
+    let mut draft = Draft::of(head);
+    let count = random.below(QUOTES as u64 + 1) as usize;
+    let entries: [QuoteEntry; QUOTES] = std::array::from_fn(|_| quote(random));
+    draft.extend(GroupSize::of(&entries[..count]).as_bytes());
+    draft.extend(entries[..count].as_bytes());
+    if random.one_in(30) {
+        // Any byte may be anything.
+        let at = random.below(draft.length as u64) as usize;
+        draft.bytes[at] = random.next() as u8;
+    }
+    draft
+}
+
+fn quote(random: &mut Random) -> QuoteEntry {
+    let middle = 99 + random.below(3) as i64;
+    let ticks = |random: &mut Random| random.below(4) as i64 - i64::from(random.one_in(20));
+    QuoteEntry {
+        instrument_id: (1 + random.below(3) as u32 + 7 * u32::from(random.one_in(20))).into(),
+        pad_a: 0.into(),
+        bid_px: ((middle - ticks(random)) * TICK_SIZE).into(),
+        bid_qty: random.pick(&[0, 1, 2, 5, 9, 9]).into(),
+        ask_px: ((middle + 1 + ticks(random)) * TICK_SIZE).into(),
+        ask_qty: random.pick(&[0, 1, 2, 5, 9, 9]).into(),
+    }
+}
+
 fn state(random: &mut Random) -> InstrumentState {
     InstrumentState {
         instrument_id: (random.below(4) as u32).into(),
@@ -250,12 +300,12 @@ fn logon(random: &mut Random) -> Logon {
 }
 
 fn noise(random: &mut Random) -> Draft {
-    let mut draft = Draft { bytes: [0; 160], length: random.below(100) as usize };
+    let mut draft = Draft { bytes: [0; DRAFT_BYTES], length: random.below(100) as usize };
     for byte in &mut draft.bytes {
         *byte = random.below(3) as u8;
     }
     draft.bytes[2..4].copy_from_slice(
-        &random.pick(&[3_u16, 100, 110, 111, 112, 300, 320, 324, 331, 332, 999]).to_le_bytes(),
+        &random.pick(&[3_u16, 100, 110, 111, 112, 113, 300, 320, 324, 331, 332, 999]).to_le_bytes(),
     );
     draft
 }

@@ -7,9 +7,11 @@ pub mod flow;
 use engine::command::*;
 use engine::event::*;
 use engine::message::{
-    Framed, HEADER_BYTES, Header, Message, NULL_I64, NULL_U64, Origin, ROUTE_BYTES, Route, block,
+    Framed, GroupSize, HEADER_BYTES, Header, Message, NULL_I64, NULL_U64, Origin, ROUTE_BYTES, Route, block,
+    group,
 };
 use engine::{Engine, Sequenced};
+use zerocopy::little_endian::U16;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// 0.5 a tick, 2 a lot, contracts of 1: a tick of one lot is worth 1.
@@ -58,6 +60,14 @@ pub fn bytes_of<M: Message>(message: M) -> Vec<u8> {
     Framed::new(message).as_bytes().to_vec()
 }
 
+/// A mass quote as a message.
+pub fn quotes_bytes(head: MassQuote, entries: &[QuoteEntry]) -> Vec<u8> {
+    let mut bytes = bytes_of(head);
+    bytes.extend_from_slice(GroupSize::of(entries).as_bytes());
+    bytes.extend_from_slice(entries.as_bytes());
+    bytes
+}
+
 fn order_name(id: u64) -> String {
     format!("{}.{}", id >> 24, id & 0xFF_FFFF)
 }
@@ -82,7 +92,9 @@ pub fn describe(payload: &[u8]) -> String {
     let (route, message) = Route::ref_from_prefix(payload).expect("a route");
     assert_eq!(payload.len(), ROUTE_BYTES + message.len());
     let (header, _) = Header::ref_from_prefix(message).expect("a header");
-    assert_eq!(message.len(), HEADER_BYTES + usize::from(header.block_length.get()));
+    if header.template_id.get() != MassQuoteAck::TEMPLATE {
+        assert_eq!(message.len(), HEADER_BYTES + usize::from(header.block_length.get()));
+    }
     format!("{}:{} {}", route.session, route.server_seq, describe_block(message))
 }
 
@@ -142,6 +154,11 @@ fn describe_block(message: &[u8]) -> String {
         let code = code_name(e.code.get());
         return format!("MassCancelAck {code} #{} canceled {} ref {}", e.cl_ord_id, e.canceled, e.ref_seq);
     }
+    if let Some((e, entries)) = group::<MassQuoteAck, QuoteAckEntry>(message) {
+        let entries: String = entries.iter().map(describe_quotes).collect();
+        let code = code_name(e.code.get());
+        return format!("QuoteAck {code} #{} group {} ref {}{entries}", e.quote_id, e.mmp_group, e.ref_seq);
+    }
     if let Some(e) = block::<OrderRejected>(message) {
         let code = code_name(e.code.get());
         return format!(
@@ -190,6 +207,17 @@ fn describe_block(message: &[u8]) -> String {
         e.ref_field_id,
         e.ref_seq
     )
+}
+
+/// One entry of the answer to a mass quote: ` | instrument bid/ask`.
+fn describe_quotes(entry: &QuoteAckEntry) -> String {
+    let side = |status: u8, code: U16| match status {
+        status::NEW => "set".to_string(),
+        status::CANCELED => "none".to_string(),
+        _ => code_name(code.get()),
+    };
+    let (bid, ask) = (side(entry.bid_status, entry.bid_code), side(entry.ask_status, entry.ask_code));
+    format!(" | {} {bid}/{ask}", entry.instrument_id)
 }
 
 /// The words of a command line: plain ones in order, `key=value` ones by name.
@@ -408,8 +436,10 @@ impl Desk {
         let mut message = message(&words);
         if let Some(cut) = words.find("cut") {
             message.truncate(message.len() - cut as usize);
-            let length = (message.len() - HEADER_BYTES) as u16;
-            message[..2].copy_from_slice(&length.to_le_bytes());
+            if words.plain[1] != "quote" {
+                let length = (message.len() - HEADER_BYTES) as u16;
+                message[..2].copy_from_slice(&length.to_le_bytes());
+            }
         }
         self.apply(origin, &message)
     }
@@ -450,6 +480,7 @@ fn message(words: &Words<'_>) -> Vec<u8> {
             pad_a: 0.into(),
             pad_b: 0.into(),
         }),
+        "quote" => mass_quote(words),
         "state" => bytes_of(InstrumentState {
             instrument_id: (words.or("id", 1) as u32).into(),
             state: words.number(2) as u8,
@@ -566,6 +597,36 @@ fn amend(words: &Words<'_>) -> ModifyOrder {
         pad_a: 0.into(),
         account_id: (words.or("account", own_account(words)) as u32).into(),
     }
+}
+
+/// `session quote #quote-id instrument:bid/ask ...`, each side `quantity@ticks`, or `0`.
+fn mass_quote(words: &Words<'_>) -> Vec<u8> {
+    let head = MassQuote {
+        quote_id: (words.number(2) as u64).into(),
+        account_id: (words.or("account", own_account(words)) as u32).into(),
+        stp_group: (words.or("group", 0) as u32).into(),
+        max_delay_us: (words.or("delay", 0) as u32).into(),
+        mmp_group: (words.or("mmp", 0) as u16).into(),
+        stp_mode: words.or("stp", 1) as u8,
+        pad_a: 0,
+        flags: (words.or("order_flags", i128::from(posting(words))) as u16).into(),
+        pad_b: 0.into(),
+    };
+    let entries: Vec<QuoteEntry> = words.plain[3..].iter().filter_map(|word| quote_entry(word)).collect();
+    quotes_bytes(head, &entries)
+}
+
+fn quote_entry(word: &str) -> Option<QuoteEntry> {
+    let (instrument, sides) = word.split_once(':')?;
+    let (bid, ask) = sides.split_once('/').expect("bid/ask");
+    let side = |text: &str| {
+        let (qty, ticks) = text.split_once('@').unwrap_or((text, "-"));
+        let price = if ticks == "-" { NULL_I64 } else { ticks.parse::<i64>().expect("ticks") * TICK_SIZE };
+        (qty.parse::<i64>().expect("a quantity").into(), price.into())
+    };
+    let ((bid_qty, bid_px), (ask_qty, ask_px)) = (side(bid), side(ask));
+    let instrument_id = instrument.parse::<u32>().expect("an instrument").into();
+    Some(QuoteEntry { instrument_id, pad_a: 0.into(), bid_px, bid_qty, ask_px, ask_qty })
 }
 
 /// The flags of the words `post` and `slide`.
