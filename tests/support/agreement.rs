@@ -63,13 +63,26 @@ fn seen(it: &OrderView) -> Order {
         leaves: it.leaves.0.into(),
         quote: false,
         group: 0,
+        expiry: None,
+        display: None,
+        shown: 0,
+        reduce_only: false,
+        trigger: None,
     }
 }
 
 /// The model's orders by instrument, buys before sells, best price first, oldest first.
 fn canonical(model: &Model) -> Vec<Order> {
-    // A view shows neither the group of an order nor whether it is a quote.
-    let plain = |order: &Order| Order { quote: false, group: 0, ..*order };
+    // What a view does not show.
+    let plain = |order: &Order| Order {
+        quote: false,
+        group: 0,
+        expiry: None,
+        display: None,
+        shown: 0,
+        reduce_only: false,
+        ..*order
+    };
     let mut orders: Vec<Order> = model.open_orders().iter().map(plain).collect();
     orders.sort_by_key(|it| (it.instrument, !it.buy, if it.buy { -it.price } else { it.price }));
     orders

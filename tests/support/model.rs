@@ -4,12 +4,18 @@
 
 mod auction;
 mod combos;
+mod iceberg;
+mod ids;
 mod margin;
 mod matching;
 mod orders;
 mod protection;
 mod quotes;
+mod reduce_only;
+mod requests;
 mod states;
+mod time;
+mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +32,7 @@ use states::Auction;
 
 pub use orders::band;
 pub use quotes::quote_entries;
+pub use triggers::{Matched, Trigger};
 
 const CONFIRMED: Refusal = Refusal { code: 0, field: 0, order_id: 0, detail: 0 };
 const VENUE: u64 = 0;
@@ -34,9 +41,11 @@ const NOBODY: u64 = 0;
 const LIMIT: u8 = 1;
 const MARKET: u8 = 2;
 const MARKET_TO_LIMIT: u8 = 3;
+const DAY: u8 = 1;
 const GTC: u8 = 2;
 const IOC: u8 = 3;
 const FOK: u8 = 4;
+const GTD: u8 = 5;
 const STP_NONE: u8 = 1;
 const POST_ONLY: u16 = 1;
 const POST_ONLY_SLIDE: u16 = 2;
@@ -51,6 +60,8 @@ pub struct Session {
     pub connection: Option<u32>,
     pub next_client_seq: u64,
     pub next_server_seq: u64,
+    /// The client ids of its orders only rise (12.2).
+    pub rising_ids: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +73,10 @@ pub struct Instrument {
     pub tick_value: i128,
     /// A combo's is the sum of its legs' marks times ratios.
     pub mark: i128,
+    /// `None` until the first `IndexPrice` (8.32).
+    pub index: Option<i128>,
+    /// `None` until the first match.
+    pub matched: Option<Matched>,
     pub qty_max: i128,
     pub initial_margin_ppm: i128,
     pub maker_fee_ppm: i128,
@@ -112,6 +127,15 @@ pub struct Order {
     pub quote: bool,
     /// Its protection group, 0 for none.
     pub group: u16,
+    /// `None` never ends (8.1).
+    pub expiry: Option<u64>,
+    /// The most that an iceberg shows (8.10).
+    pub display: Option<i128>,
+    /// What it shows while it rests; of no meaning without `display`.
+    pub shown: i128,
+    pub reduce_only: bool,
+    /// While it is armed (8.31).
+    pub trigger: Option<Trigger>,
 }
 
 impl Order {
@@ -181,6 +205,12 @@ pub struct Model {
     groups: BTreeMap<(u32, u16), Group>,
     /// In the order in which they came to rest, which is their order in time within a price too.
     orders: Vec<Order>,
+    /// Orders that wait for their trigger, in the order of their serials: they stand in no book (8.31).
+    armed: Vec<Order>,
+    /// The last closed client ids of the venue, the oldest first (12.1).
+    closed: Vec<ids::Closed>,
+    /// The highest client id of an account's orders from sessions with rising ids (12.2).
+    high_water: BTreeMap<u32, u64>,
     waiting: Option<Waiting>,
     /// Steps of the command under way (5.6).
     steps: u32,
@@ -210,6 +240,9 @@ impl Model {
             blocked: BTreeSet::new(),
             groups: BTreeMap::new(),
             orders: Vec::new(),
+            armed: Vec::new(),
+            closed: Vec::new(),
+            high_water: BTreeMap::new(),
             waiting: None,
             steps: 0,
             serial: 0,
@@ -231,9 +264,10 @@ impl Model {
         if now.origin.session.get() == VENUE {
             self.hear_venue(&now, message);
         } else {
-            assert!(self.waiting.is_none(), "5.6: a command between continuations");
+            self.in_place();
             self.hear_session(&now, message);
         }
+        self.look_at_triggers(&now);
         std::mem::take(&mut self.events)
     }
 
@@ -241,7 +275,10 @@ impl Model {
         if let Some(wanted) = block::<Continue>(message) {
             return self.go_on(now, wanted.order_id.get());
         }
-        assert!(self.waiting.is_none(), "5.6: a command between continuations");
+        if block::<Tick>(message).is_some() {
+            return self.tick(now);
+        }
+        self.in_place();
         if self.limits.is_none() && block::<VenueOpen>(message).is_none() {
             return;
         }
@@ -281,6 +318,10 @@ impl Model {
             self.mass_quote(now, &session, &head, &entries);
         } else if let Some(it) = block::<MmpConfig>(message) {
             self.mmp_config(now, &session, it);
+        } else if let Some(it) = block::<NewTriggerOrder>(message) {
+            self.new_trigger(now, &session, it);
+        } else if let Some(it) = block::<OpenOrdersRequest>(message) {
+            self.open_orders_request(now, &session, it);
         } else if let Some(outcome) = self.privileged(now, Some(session.role), message) {
             self.confirm(now, message, outcome);
         } else {
@@ -289,6 +330,12 @@ impl Model {
             let code = code.unwrap_or(Reject::UnknownTemplate.code());
             self.session_reject(now, code, template(message), 0);
         }
+    }
+
+    /// Neither a continuation (5.6) nor a `Tick` (8.2) is due.
+    fn in_place(&self) {
+        assert!(self.waiting.is_none(), "5.6: a command between continuations");
+        assert!(self.deadline().is_none_or(|due| self.ts_ns < due), "8.2: a command at or past the deadline");
     }
 
     // 2 Sessions
@@ -382,7 +429,7 @@ impl Model {
     /// `role` is `None` for the venue itself. `None` comes back for what is not privileged, or has not its shape.
     fn privileged(&mut self, now: &Now, role: Option<Role>, message: &[u8]) -> Option<Outcome> {
         let may = match template(message) {
-            MarkPrice::TEMPLATE => Role::Oracle,
+            MarkPrice::TEMPLATE | IndexPrice::TEMPLATE => Role::Oracle,
             Sensitivity::TEMPLATE => Role::RiskModel,
             Deposit::TEMPLATE => Role::Bridge,
             VenueOpen::TEMPLATE
@@ -406,6 +453,7 @@ impl Model {
         let outcome = outcome.or_else(|| block(message).map(|it| self.account_create(it)));
         let outcome = outcome.or_else(|| block(message).map(|it| self.session_create(it)));
         let outcome = outcome.or_else(|| block(message).map(|it| self.mark_price(it)));
+        let outcome = outcome.or_else(|| block(message).map(|it| self.index_price(it)));
         let outcome = outcome.or_else(|| block(message).map(|it| self.sensitivity(it)));
         outcome.or_else(|| block(message).map(|it| self.deposit(it)))
     }
@@ -469,6 +517,8 @@ impl Model {
             contract_size: contract.into(),
             tick_value,
             mark: (mark / tick).into(),
+            index: None,
+            matched: None,
             qty_max: qty_max.into(),
             initial_margin_ppm: it.initial_margin_ppm.get().into(),
             maker_fee_ppm: it.maker_fee_ppm.get().into(),
@@ -500,26 +550,29 @@ impl Model {
         demand(id != 0, Reject::InvalidParameter, 1)?;
         demand(!self.sessions.contains_key(&id), Reject::AlreadyExists, 1)?;
         let role = Role::from_wire(it.role).ok_or(refusal(Reject::InvalidParameter, 3))?;
+        let rising = it.rising_ids == 1 && role == Role::Trade;
+        demand(it.rising_ids == 0 || rising, Reject::InvalidParameter, 4)?;
         if matches!(role, Role::Trade | Role::ReadOnly | Role::CancelOnly) {
             demand(self.accounts.contains_key(&account), Reject::UnknownAccount, 2)?;
         } else {
             demand(account == 0, Reject::InvalidParameter, 2)?;
         }
         demand(self.sessions.len() < self.limits().sessions as usize, Reject::Capacity, 1)?;
-        let session = Session { account, role, connection: None, next_client_seq: 1, next_server_seq: 1 };
+        let session = Session {
+            account,
+            role,
+            connection: None,
+            next_client_seq: 1,
+            next_server_seq: 1,
+            rising_ids: rising,
+        };
         self.sessions.insert(id, session);
         Ok(())
     }
 
     fn mark_price(&mut self, it: &MarkPrice) -> Outcome {
-        let instrument =
-            self.instruments.get_mut(&it.instrument_id.get()).ok_or(refusal(Reject::UnknownInstrument, 2))?;
-        demand(!instrument.is_combo(), Reject::InvalidParameter, 2)?;
-        let price = i128::from(it.price.get());
-        let most = i128::from(PRICE_TICKS_MAX) * instrument.tick_size;
-        demand(price > 0 && price <= most, Reject::InvalidParameter, 1)?;
-        demand(price % instrument.tick_size == 0, Reject::PriceNotOnTick, 1)?;
-        instrument.mark = price / instrument.tick_size;
+        let instrument = self.priced(it.instrument_id.get())?;
+        instrument.mark = oracle_ticks(instrument, it.price.get())?;
         self.mark_combos();
         Ok(())
     }
@@ -533,6 +586,20 @@ impl Model {
         demand((-most..=most).contains(&it.vega.get()), Reject::InvalidParameter, 2)?;
         (instrument.delta, instrument.vega) = (it.delta.get().into(), it.vega.get().into());
         Ok(())
+    }
+
+    /// 3.9.
+    fn index_price(&mut self, it: &IndexPrice) -> Outcome {
+        let instrument = self.priced(it.instrument_id.get())?;
+        instrument.index = Some(oracle_ticks(instrument, it.price.get())?);
+        Ok(())
+    }
+
+    /// The instrument whose price an oracle tells.
+    fn priced(&mut self, id: u32) -> Result<&mut Instrument, Refusal> {
+        let instrument = self.instruments.get_mut(&id).ok_or(refusal(Reject::UnknownInstrument, 2))?;
+        demand(!instrument.is_combo(), Reject::InvalidParameter, 2)?;
+        Ok(instrument)
     }
 
     fn deposit(&mut self, it: &Deposit) -> Outcome {
@@ -566,20 +633,8 @@ impl Model {
         account: u32,
         why: Refusal,
     ) {
-        self.tell(now, now.origin.session.get(), |stamp| OrderRejected {
-            exec_id: stamp.exec_id.into(),
-            order_id: why.order_id.into(),
-            cl_ord_id: cl_ord_id.into(),
-            ref_seq: stamp.ref_seq.into(),
-            recv_time: stamp.recv_time.into(),
-            match_time: stamp.match_time.into(),
-            detail: wire(why.detail).into(),
-            instrument_id: instrument.into(),
-            account_id: account.into(),
-            code: why.code.into(),
-            ref_template_id: template.into(),
-            ref_field_id: why.field.into(),
-            pad_a: 0.into(),
+        self.tell(now, now.origin.session.get(), |stamp| {
+            rejection(&stamp, template, cl_ord_id, instrument, account, why)
         });
     }
 
@@ -614,27 +669,7 @@ impl Model {
 
     fn modified(&mut self, now: &Now, session: u64, order: &Order, cl_ord_id: u64, kept: bool) {
         let price = self.price9(order);
-        self.tell(now, session, |stamp| OrderModified {
-            exec_id: stamp.exec_id.into(),
-            order_id: order.order_id.into(),
-            cl_ord_id: cl_ord_id.into(),
-            ref_seq: stamp.ref_seq.into(),
-            recv_time: stamp.recv_time.into(),
-            match_time: stamp.match_time.into(),
-            orig_cl_ord_id: order.cl_ord_id.into(),
-            price: price.into(),
-            qty: wire(order.qty).into(),
-            leaves_qty: wire(order.leaves).into(),
-            display_qty: NULL_I64.into(),
-            instrument_id: order.instrument.into(),
-            account_id: order.account.into(),
-            side: side_of(order),
-            status: if order.filled() > 0 { status::PARTIALLY_FILLED } else { status::NEW },
-            priority_kept: if kept { 1 } else { 2 },
-            pad_a: 0,
-            flags: 0.into(),
-            pad_b: 0.into(),
-        });
+        self.tell(now, session, |stamp| modification(&stamp, order, price, cl_ord_id, kept));
     }
 
     fn canceled(&mut self, now: &Now, session: u64, order: &Order, cl_ord_id: u64, reason: u8) {
@@ -658,21 +693,25 @@ impl Model {
     }
 
     fn tell<M: Message>(&mut self, now: &Now, session: u64, block: impl FnOnce(Stamp) -> M) {
-        self.tell_more(now, session, block, &[]);
+        self.tell_as(now, session, M::TEMPLATE >= 100, block, &[]);
+    }
+
+    /// What is not kept for a resume (12.4).
+    fn tell_unnumbered<M: Message>(&mut self, now: &Now, session: u64, block: impl FnOnce(Stamp) -> M) {
+        self.tell_as(now, session, false, block, &[]);
     }
 
     /// With a group behind the block.
-    fn tell_more<M: Message>(
+    fn tell_as<M: Message>(
         &mut self,
         now: &Now,
         session: u64,
+        numbered: bool,
         block: impl FnOnce(Stamp) -> M,
         group: &[u8],
     ) {
         let mut server_seq = 0;
-        if M::TEMPLATE >= 100
-            && let Some(told) = self.sessions.get_mut(&session)
-        {
+        if numbered && let Some(told) = self.sessions.get_mut(&session) {
             server_seq = told.next_server_seq;
             told.next_server_seq += 1;
         }
@@ -712,8 +751,18 @@ impl Model {
         self.positions.iter().map(|((account, instrument), lots)| (*account, *instrument, *lots))
     }
 
+    /// Those that stand in a book.
     pub fn open_orders(&self) -> &[Order] {
         &self.orders
+    }
+
+    pub fn armed(&self) -> &[Order] {
+        &self.armed
+    }
+
+    /// Every open order, armed ones too.
+    fn all_orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter().chain(&self.armed)
     }
 
     pub fn instrument(&self, id: u32) -> Option<&Instrument> {
@@ -758,6 +807,7 @@ impl Model {
             let open = self.orders.iter().any(|order| order.instrument == *id);
             assert!(!(ended && open), "7.4: instrument {id} has expired and has orders");
         }
+        self.check_reduce_only();
     }
 }
 
@@ -788,12 +838,74 @@ fn shape_fault(message: &[u8]) -> u16 {
         (Refused::TEMPLATE, size_of::<Refused>()),
         (Continue::TEMPLATE, size_of::<Continue>()),
         (Tick::TEMPLATE, size_of::<Tick>()),
+        (NewTriggerOrder::TEMPLATE, size_of::<NewTriggerOrder>()),
+        (OpenOrdersRequest::TEMPLATE, size_of::<OpenOrdersRequest>()),
+        (IndexPrice::TEMPLATE, size_of::<IndexPrice>()),
     ];
     let Some((_, bytes)) = known.iter().find(|(known, _)| *known == template(message)) else {
         return Reject::UnknownTemplate.code();
     };
     let whole = split(message).is_some_and(|(_, block)| block.len() == *bytes);
     if whole { 0 } else { Reject::BadBlockLength.code() }
+}
+
+fn rejection(
+    stamp: &Stamp,
+    template: u16,
+    cl_ord_id: u64,
+    instrument: u32,
+    account: u32,
+    why: Refusal,
+) -> OrderRejected {
+    OrderRejected {
+        exec_id: stamp.exec_id.into(),
+        order_id: why.order_id.into(),
+        cl_ord_id: cl_ord_id.into(),
+        ref_seq: stamp.ref_seq.into(),
+        recv_time: stamp.recv_time.into(),
+        match_time: stamp.match_time.into(),
+        detail: wire(why.detail).into(),
+        instrument_id: instrument.into(),
+        account_id: account.into(),
+        code: why.code.into(),
+        ref_template_id: template.into(),
+        ref_field_id: why.field.into(),
+        pad_a: 0.into(),
+    }
+}
+
+/// 5.34.
+fn modification(stamp: &Stamp, order: &Order, price: i64, cl_ord_id: u64, kept: bool) -> OrderModified {
+    OrderModified {
+        exec_id: stamp.exec_id.into(),
+        order_id: order.order_id.into(),
+        cl_ord_id: cl_ord_id.into(),
+        ref_seq: stamp.ref_seq.into(),
+        recv_time: stamp.recv_time.into(),
+        match_time: stamp.match_time.into(),
+        orig_cl_ord_id: order.cl_ord_id.into(),
+        price: price.into(),
+        qty: wire(order.qty).into(),
+        leaves_qty: wire(order.leaves).into(),
+        display_qty: order.display.map_or(NULL_I64, wire).into(),
+        instrument_id: order.instrument.into(),
+        account_id: order.account.into(),
+        side: side_of(order),
+        status: if order.filled() > 0 { status::PARTIALLY_FILLED } else { status::NEW },
+        priority_kept: if kept { 1 } else { 2 },
+        pad_a: 0,
+        flags: 0.into(),
+        pad_b: 0.into(),
+    }
+}
+
+/// 3.6.
+fn oracle_ticks(instrument: &Instrument, price: i64) -> Result<i128, Refusal> {
+    let price = i128::from(price);
+    let most = i128::from(PRICE_TICKS_MAX) * instrument.tick_size;
+    demand(price > 0 && price <= most, Reject::InvalidParameter, 1)?;
+    demand(price % instrument.tick_size == 0, Reject::PriceNotOnTick, 1)?;
+    Ok(price / instrument.tick_size)
 }
 
 fn within_ticks(price: i64, tick_size: i64) -> bool {

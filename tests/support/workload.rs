@@ -3,6 +3,8 @@
 //! never decides what is right. `Stream` puts the commands in sequence, inserts the continuations that are due, and
 //! counts in `Coverage` what the model answered.
 
+mod features;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +16,8 @@ use engine::reject::Reject;
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::model::{Instrument, Model, Order};
+
+pub use features::Features;
 
 /// SplitMix64: the same numbers on every machine, for ever.
 #[derive(Clone, Debug)]
@@ -61,6 +65,8 @@ pub struct Profile {
     pub positions: u32,
     pub orders_per_account: u32,
     pub matches_per_command: u32,
+    pub closed_ids: u32,
+    pub features: Features,
 }
 
 impl Profile {
@@ -74,10 +80,12 @@ impl Profile {
         positions: 110,
         orders_per_account: 20,
         matches_per_command: 6,
+        closed_ids: 20,
+        features: Features::NOW,
     };
     /// Sweeps end at the cap again and again.
     pub const CAPPED: Profile =
-        Profile { name: "capped", matches_per_command: 1, levels: 200, ..Profile::STANDARD };
+        Profile { name: "capped", matches_per_command: 1, levels: 200, closed_ids: 1, ..Profile::STANDARD };
     /// Hardly room to trade.
     pub const NARROW: Profile = Profile {
         name: "narrow",
@@ -88,10 +96,12 @@ impl Profile {
         positions: 150,
         orders_per_account: 12,
         matches_per_command: 3,
+        closed_ids: 0,
+        features: Features::NOW,
     };
     /// Few prices, deep queues behind each.
     pub const FLAT: Profile =
-        Profile { name: "flat", levels: 16, matches_per_command: 9, ..Profile::STANDARD };
+        Profile { name: "flat", levels: 16, matches_per_command: 9, closed_ids: 300, ..Profile::STANDARD };
     /// No capacity is met: margin and matching alone decide.
     pub const ROOMY: Profile = Profile {
         name: "roomy",
@@ -218,6 +228,12 @@ impl Workload {
 
     /// What comes next, for a command that will be stamped `ts_ns`.
     pub fn next(&mut self, model: &Model, ts_ns: u64) -> Step {
+        let mut step = self.draw_step(model, ts_ns);
+        self.profile.features.tame(&mut step.message);
+        step
+    }
+
+    fn draw_step(&mut self, model: &Model, ts_ns: u64) -> Step {
         if let Some(step) = self.genesis.pop() {
             return step;
         }
@@ -964,7 +980,7 @@ pub fn venue_open(profile: &Profile) -> VenueOpen {
         positions_max: profile.positions.into(),
         orders_per_account_max: profile.orders_per_account.into(),
         matches_per_command_max: profile.matches_per_command.into(),
-        closed_ids_max: 0.into(),
+        closed_ids_max: if profile.features.closed_ids { profile.closed_ids } else { 0 }.into(),
         mmp_groups_max: 8.into(),
         pad_a: 0.into(),
     }

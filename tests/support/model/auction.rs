@@ -96,10 +96,15 @@ impl Model {
     fn match_at(&mut self, now: &Now, pair: [usize; 2], price: i128) {
         let lots = self.orders[pair[0]].leaves.min(self.orders[pair[1]].leaves);
         let [bid, ask] = pair.map(|index| {
-            self.orders[index].leaves -= lots;
-            self.orders[index]
+            let order = &mut self.orders[index];
+            order.leaves -= lots;
+            order.shown = order.display.map_or(0, |most| most.min(order.leaves));
+            *order
         });
         self.orders.retain(|order| order.leaves > 0);
+        for order in [&bid, &ask].into_iter().filter(|order| order.leaves == 0) {
+            self.close_id(order);
+        }
         self.settle(now, [(&bid, liquidity::AUCTION), (&ask, liquidity::AUCTION)], price, lots);
         self.count_fill(now, &bid, lots);
         self.count_fill(now, &ask, lots);

@@ -1,12 +1,14 @@
 //! Section 5 without the amends: how an order meets the other side, what keeps a member from trading with itself, cancels
 //! one by one and many at a time, and the work that waits for a continuation.
 
+use super::requests::Listing;
 use super::*;
 
 const CANCEL_TAKER: u8 = 2;
 const CANCEL_MAKER: u8 = 3;
 const CANCEL_BOTH: u8 = 4;
 /// The scope of 12.3.
+const PRODUCT: u8 = 5;
 const MMP_GROUP: u8 = 6;
 
 /// What a `Continue` is due for (5.6).
@@ -18,6 +20,9 @@ pub(super) enum Waiting {
     Expired(u32),
     /// An instrument whose book is uncrossed, and the auction price (10.4).
     Uncross(u32, i128),
+    OpenOrders(Listing),
+    /// Triggers that are due (8.33).
+    Triggers,
 }
 
 /// A mass cancel under way.
@@ -51,17 +56,18 @@ impl Model {
                 self.trade(now, &mut taker, maker);
             }
         }
-        if taker.leaves == 0 {
+        if taker.leaves > 0 && rests(taker.tif) {
+            self.rest(taker);
             return;
         }
-        match taker.tif {
-            GTC => self.orders.push(taker),
-            IOC => self.canceled(now, taker.session, &taker, taker.cl_ord_id, reason::IOC),
-            _ => self.canceled(now, taker.session, &taker, taker.cl_ord_id, reason::FOK),
+        if taker.leaves > 0 {
+            let why = if taker.tif == IOC { reason::IOC } else { reason::FOK };
+            self.canceled(now, taker.session, &taker, taker.cl_ord_id, why);
         }
+        self.close_id(&taker);
     }
 
-    /// 5.6, and 9.14 and 11.5 may have passed it.
+    /// 5.6, and 8.21, 9.14 and 11.5 may have passed it.
     pub(super) fn at_the_cap(&self) -> bool {
         self.steps >= self.limits().matches_per_command
     }
@@ -76,7 +82,9 @@ impl Model {
             Some(Waiting::MassCancel(sweep)) => self.sweep(now, sweep),
             Some(Waiting::Expired(instrument)) => self.expire(now, instrument),
             Some(Waiting::Uncross(instrument, price)) => self.uncross_at(now, instrument, price),
-            None => {}
+            Some(Waiting::OpenOrders(listing)) => self.list(now, listing),
+            // Whoever ends a command looks at them.
+            Some(Waiting::Triggers) | None => {}
         }
     }
 
@@ -89,17 +97,14 @@ impl Model {
         queue
     }
 
-    /// 4.14.
+    /// 4.14 and 8.12.
     pub(super) fn fillable(&self, taker: &Order) -> i128 {
-        let mut lots = 0;
-        for maker in self.queue(taker) {
-            match own(taker, &maker) {
-                true if taker.stp_mode == CANCEL_MAKER => {}
-                true => break,
-                false => lots += maker.leaves,
-            }
-        }
-        lots
+        let queue = self.queue(taker);
+        let ends = |maker: &&Order| own(taker, maker) && taker.stp_mode != CANCEL_MAKER;
+        let end = queue.iter().find(ends).map(|maker| maker.price);
+        let before_the_end = queue.iter().take_while(|maker| !ends(maker));
+        let others = before_the_end.filter(|maker| !own(taker, maker));
+        others.map(|maker| if Some(maker.price) == end { maker.in_sight() } else { maker.leaves }).sum()
     }
 
     /// Where the order stands that the taker meets next.
@@ -111,12 +116,17 @@ impl Model {
     }
 
     fn trade(&mut self, now: &Now, taker: &mut Order, index: usize) {
-        let lots = taker.leaves.min(self.orders[index].leaves);
+        let lots = taker.leaves.min(self.orders[index].in_sight());
         taker.leaves -= lots;
         self.orders[index].leaves -= lots;
+        self.orders[index].shown -= lots;
         let maker = self.orders[index];
         if maker.leaves == 0 {
             self.orders.remove(index);
+            self.close_id(&maker);
+        } else if maker.in_sight() == 0 {
+            self.orders.remove(index);
+            self.rest(maker);
         }
         self.settle(now, [(taker, liquidity::TAKER), (&maker, liquidity::MAKER)], maker.price, lots);
         self.steps += self.instruments[&maker.instrument].legs().count() as u32;
@@ -135,6 +145,16 @@ impl Model {
                 // Where both sides are one account, each shows what it holds after both.
                 part.position = self.position(order.account, part.instrument);
                 self.executed(now, order, part);
+            }
+        }
+        let [(first, _), (second, _)] = sides;
+        if !self.instruments[&first.instrument].is_combo() {
+            self.note_match(first.instrument, price);
+        }
+        if first.account != second.account {
+            for (id, _) in self.ratios(first.instrument) {
+                self.reduce(now, first.account, id);
+                self.reduce(now, second.account, id);
             }
         }
     }
@@ -170,35 +190,40 @@ impl Model {
             CANCEL_TAKER => self.give_up(now, taker),
             CANCEL_MAKER | CANCEL_BOTH => {
                 self.orders.remove(index);
-                self.lose(now, &maker, maker.leaves);
+                self.lose(now, &maker, maker.leaves, reason::STP);
+                self.close_id(&maker);
                 if taker.stp_mode == CANCEL_BOTH {
                     self.give_up(now, taker);
                 }
             }
             _ => {
                 let lots = taker.leaves.min(maker.leaves);
-                match self.lose(now, &maker, lots) {
+                match self.lose(now, &maker, lots, reason::STP) {
                     Some(rest) => self.orders[index] = rest,
-                    None => drop(self.orders.remove(index)),
+                    None => {
+                        self.orders.remove(index);
+                        self.close_id(&maker);
+                    }
                 }
-                let rest = self.lose(now, taker, lots);
+                let rest = self.lose(now, taker, lots, reason::STP);
                 *taker = rest.unwrap_or(Order { leaves: 0, ..*taker });
             }
         }
     }
 
     fn give_up(&mut self, now: &Now, taker: &mut Order) {
-        self.lose(now, taker, taker.leaves);
+        self.lose(now, taker, taker.leaves, reason::STP);
         taker.leaves = 0;
     }
 
-    /// Tells that an order loses `lots` to its own other side, and gives what is left of it.
-    fn lose(&mut self, now: &Now, order: &Order, lots: i128) -> Option<Order> {
+    /// Tells that `lots` of an order are taken away, and gives what is left of it (5.8, 8.21).
+    pub(super) fn lose(&mut self, now: &Now, order: &Order, lots: i128, why: u8) -> Option<Order> {
         if lots == order.leaves {
-            self.canceled(now, order.session, order, order.cl_ord_id, reason::STP);
+            self.canceled(now, order.session, order, order.cl_ord_id, why);
             return None;
         }
-        let rest = Order { qty: order.qty - lots, leaves: order.leaves - lots, ..*order };
+        let leaves = order.leaves - lots;
+        let rest = Order { qty: order.qty - lots, leaves, shown: order.shown.min(leaves), ..*order };
         self.modified(now, order.session, &rest, order.cl_ord_id, true);
         Some(rest)
     }
@@ -208,7 +233,7 @@ impl Model {
     pub(super) fn cancel_order(&mut self, now: &Now, session: &Session, it: &CancelOrder) {
         let cl_ord_id = it.cl_ord_id.get();
         match self.find_cancel(session, it) {
-            Ok(index) => self.cancel_by_user(now, index, cl_ord_id),
+            Ok(order) => self.cancel_by_user(now, &order, cl_ord_id),
             Err(why) => {
                 let (instrument, account) = (it.instrument_id.get(), it.account_id.get());
                 self.reject(now, CancelOrder::TEMPLATE, cl_ord_id, instrument, account, why);
@@ -217,16 +242,23 @@ impl Model {
     }
 
     /// 5.13.
-    pub(super) fn cancel_by_user(&mut self, now: &Now, index: usize, cl_ord_id: u64) {
-        let order = self.orders.remove(index);
+    pub(super) fn cancel_by_user(&mut self, now: &Now, order: &Order, cl_ord_id: u64) {
+        self.remove(order);
         let sender = now.origin.session.get();
-        self.canceled(now, sender, &order, cl_ord_id, reason::BY_USER);
+        self.canceled(now, sender, order, cl_ord_id, reason::BY_USER);
         if order.session != sender {
-            self.canceled(now, order.session, &order, order.cl_ord_id, reason::BY_USER);
+            self.canceled(now, order.session, order, order.cl_ord_id, reason::BY_USER);
         }
     }
 
-    fn find_cancel(&self, session: &Session, it: &CancelOrder) -> Result<usize, Refusal> {
+    /// Takes an order that has ended from where it stands, and closes its client id.
+    pub(super) fn remove(&mut self, order: &Order) {
+        self.orders.retain(|it| it.order_id != order.order_id);
+        self.armed.retain(|it| it.order_id != order.order_id);
+        self.close_id(order);
+    }
+
+    fn find_cancel(&self, session: &Session, it: &CancelOrder) -> Result<Order, Refusal> {
         let (orig, order_id) = (it.orig_cl_ord_id.get(), it.order_id.get());
         demand(may_cancel(session), Reject::Permission, 0)?;
         self.own_account(session, it.account_id.get(), 5)?;
@@ -241,14 +273,14 @@ impl Model {
         instrument: u32,
         orig: u64,
         order_id: u64,
-    ) -> Result<usize, Refusal> {
+    ) -> Result<Order, Refusal> {
         let named = |order: &Order| {
             let named =
                 if orig != 0 { order.cl_ord_id == orig && !order.quote } else { order.order_id == order_id };
             named && order.account == account && (instrument == 0 || instrument == order.instrument)
         };
         let field = if orig != 0 { 2 } else { 3 };
-        let found = self.orders.iter().position(named);
+        let found = self.all_orders().copied().find(named);
         found.ok_or(Refusal { order_id, ..refusal(Reject::UnknownOrder, field) })
     }
 
@@ -271,7 +303,7 @@ impl Model {
     fn judge_mass_cancel(&self, session: &Session, it: &MassCancel) -> Outcome {
         demand(may_cancel(session), Reject::Permission, 0)?;
         self.own_account(session, it.account_id.get(), 0)?;
-        demand((1..=4).contains(&it.scope) || it.scope == MMP_GROUP, Reject::InvalidCombination, 0)?;
+        demand((1..=6).contains(&it.scope), Reject::InvalidCombination, 0)?;
         demand((1..=3).contains(&it.side), Reject::InvalidSide, 0)?;
         demand(it.block_new <= 2, Reject::InvalidCombination, 0)?;
         let exists = self.instruments.contains_key(&it.instrument_id.get());
@@ -282,35 +314,37 @@ impl Model {
 
     /// 5.22.
     fn sweep(&mut self, now: &Now, mut sweep: Sweep) {
-        while let Some(index) = self.first_named(&sweep) {
+        while let Some(order) = self.first_named(&sweep) {
             if self.at_the_cap() {
                 self.waiting = Some(Waiting::MassCancel(sweep));
                 return;
             }
-            let order = self.orders.remove(index);
+            self.steps += 1;
+            self.remove(&order);
             self.canceled(now, order.session, &order, order.cl_ord_id, reason::MASS_CANCEL);
             sweep.canceled += 1;
-            self.steps += 1;
         }
         self.mass_canceled(now, &sweep, 0);
     }
 
-    /// Where the order with the lowest serial stands that a mass cancel still names.
-    fn first_named(&self, sweep: &Sweep) -> Option<usize> {
+    /// The order with the lowest serial that a mass cancel still names.
+    fn first_named(&self, sweep: &Sweep) -> Option<Order> {
         let it = &sweep.request;
-        let named = |order: &Order| {
+        let named = |order: &&Order| {
+            let instrument = &self.instruments[&order.instrument];
+            let underlying = it.underlying_id.get();
             let inside = match it.scope {
                 1 => order.session == sweep.origin.session.get(),
                 2 => true,
                 3 => order.instrument == it.instrument_id.get(),
-                MMP_GROUP => order.group == it.mmp_group.get(),
-                _ => self.instruments[&order.instrument].underlying == it.underlying_id.get(),
+                4 => instrument.underlying == underlying,
+                PRODUCT => instrument.kind == it.kind && [0, instrument.underlying].contains(&underlying),
+                _ => order.group == it.mmp_group.get(),
             };
             let side = it.side == 3 || it.side == side_of(order);
             order.account == it.account_id.get() && side && inside
         };
-        let found = self.orders.iter().enumerate().filter(|(_, order)| named(order));
-        found.min_by_key(|(_, order)| order.order_id >> ORDER_SLOT_BITS).map(|(index, _)| index)
+        self.all_orders().filter(named).min_by_key(|order| serial(order)).copied()
     }
 
     /// The answer carries the numbers of the request, whichever command ends it.
@@ -329,13 +363,27 @@ impl Model {
         });
     }
 
-    /// The work that a `Continue` is due for: an order, or 0 for a mass cancel.
+    /// The work that a `Continue` is due for: a taker's order id, else 0.
     pub fn continuation(&self) -> Option<u64> {
         self.waiting.map(|waiting| match waiting {
             Waiting::Taker(taker) => taker.order_id,
-            Waiting::MassCancel(_) | Waiting::Expired(_) | Waiting::Uncross(..) => 0,
+            Waiting::MassCancel(_)
+            | Waiting::Expired(_)
+            | Waiting::Uncross(..)
+            | Waiting::OpenOrders(_)
+            | Waiting::Triggers => 0,
         })
     }
+}
+
+/// 8.1.
+pub(super) fn rests(tif: u8) -> bool {
+    matches!(tif, DAY | GTC | GTD)
+}
+
+/// 5.1.
+pub(super) fn serial(order: &Order) -> u64 {
+    order.order_id >> ORDER_SLOT_BITS
 }
 
 fn may_cancel(session: &Session) -> bool {

@@ -3,16 +3,21 @@
 
 use engine::limits::{ORDER_SLOT_BITS, PRICE_TICKS_MAX};
 
+use super::iceberg::{amended_display, display, shown_after_amend, shows_more};
+use super::matching::rests;
+use super::time::expiry;
 use super::*;
 
-const PASSIVE: u16 = POST_ONLY | POST_ONLY_SLIDE;
-const MMP: u16 = 8;
+pub(super) const PASSIVE: u16 = POST_ONLY | POST_ONLY_SLIDE;
+pub(super) const REDUCE_ONLY: u16 = 4;
+pub(super) const MMP: u16 = 8;
 
 /// Where an amended order stands, and what it is to become.
 struct Amend {
-    index: usize,
+    old: Order,
     price: i128,
     total: i128,
+    display: Option<i128>,
 }
 
 impl Model {
@@ -24,30 +29,22 @@ impl Model {
                 return self.reject(now, NewOrder::TEMPLATE, it.cl_ord_id.get(), instrument, account, why);
             }
         };
-        self.serial += 1;
-        self.take_entries(&taker);
+        self.enter(session, &taker);
         let price = self.price9(&taker);
         self.tell(now, taker.session, |stamp| OrderAccepted {
-            exec_id: stamp.exec_id.into(),
-            order_id: taker.order_id.into(),
-            cl_ord_id: taker.cl_ord_id.into(),
-            ref_seq: stamp.ref_seq.into(),
-            recv_time: stamp.recv_time.into(),
-            match_time: stamp.match_time.into(),
-            price: price.into(),
-            qty: it.qty,
-            leaves_qty: it.qty,
-            display_qty: it.display_qty,
-            instrument_id: it.instrument_id,
-            account_id: it.account_id,
-            side: it.side,
             ord_type: it.ord_type,
-            tif: it.tif,
-            status: status::NEW,
             flags: it.flags,
             mmp_group: it.mmp_group,
+            ..accepted(&stamp, &taker, price, status::NEW)
         });
         self.meet(now, taker);
+    }
+
+    /// What every accepted order leaves behind (5.1, 4.17, 12.2).
+    pub(super) fn enter(&mut self, session: &Session, order: &Order) {
+        self.serial += 1;
+        self.take_entries(order);
+        self.raise_high_water(session, order);
     }
 
     /// 4.1 to 4.18 in order; what comes back is the order as accepted.
@@ -69,52 +66,68 @@ impl Model {
             }
         };
         let qty = quantity(instrument, it.qty.get(), 3)?;
-        demand(it.display_qty.get() == NULL_I64, DisplayQtyInvalid, 4)?;
-        demand(it.expire_time.get() == NULL_U64, ExpireTimeInvalid, 5)?;
-        let cl_ord_id = it.cl_ord_id.get();
-        let twin = self
-            .orders
-            .iter()
-            .find(|order| order.account == account && order.cl_ord_id == cl_ord_id && !order.quote);
-        if let Some(twin) = twin {
-            return Err(Refusal { order_id: twin.order_id, ..refusal(DuplicateClOrdId, 1) });
-        }
+        let may_hide = it.ord_type == LIMIT && rests(it.tif);
+        let display = display(it.display_qty.get(), may_hide, qty)?;
+        let expiry = expiry(now, it.tif, it.expire_time.get())?;
+        self.unused_id(session, account, it.cl_ord_id.get())?;
         in_time(now, it.max_delay_us.get(), 9)?;
-        let waits = it.ord_type == LIMIT && it.tif == GTC && it.flags.get() & PASSIVE == 0;
-        self.may_enter(account, id, !waits)?;
-        self.may_join(now, account, it.mmp_group.get(), 15)?;
-
-        let buy = it.side == 1;
-        let asked = self.working_price(it, id, limit)?;
-        within_band(instrument, buy, asked, 2)?;
-        let price = self.passive(it.flags.get(), id, buy, asked)?;
         let order = Order {
             order_id: self.next_order_id(),
-            cl_ord_id,
+            cl_ord_id: it.cl_ord_id.get(),
             session: now.origin.session.get(),
             account,
             instrument: id,
-            buy,
+            buy: it.side == 1,
             market: it.ord_type == MARKET,
             tif: it.tif,
             stp_mode: it.stp_mode,
             stp_group: it.stp_group.get(),
-            price,
+            price: 0,
             qty,
             leaves: qty,
             quote: false,
             group: it.mmp_group.get(),
+            expiry,
+            display,
+            shown: 0,
+            reduce_only: it.flags.get() & REDUCE_ONLY != 0,
+            trigger: None,
         };
-        if it.tif == FOK {
+        let passive = it.flags.get() & PASSIVE != 0;
+        self.may_enter(
+            account,
+            id,
+            order.market || it.ord_type == MARKET_TO_LIMIT || !rests(it.tif) || passive,
+        )?;
+        self.may_join(now, account, order.group, 15)?;
+        self.judge(order, it.flags.get(), limit, true)
+    }
+
+    /// 4.11 to 4.18 and 8.20: the order with its working price and cut. Its room is judged when it has none yet.
+    pub(super) fn judge(
+        &self,
+        order: Order,
+        flags: u16,
+        limit: Option<i128>,
+        needs_room: bool,
+    ) -> Result<Order, Refusal> {
+        let instrument = &self.instruments[&order.instrument];
+        let asked = self.working_price(&order, limit)?;
+        within_band(instrument, order.buy, asked, 2)?;
+        let price = self.passive(flags, order.instrument, order.buy, asked)?;
+        let order = self.cut(Order { price, ..order })?;
+        if order.tif == FOK {
             let fillable = self.fillable(&order);
-            if fillable < qty {
-                return Err(with_detail(FokNotFillable, 0, fillable));
+            if fillable < order.leaves {
+                return Err(with_detail(Reject::FokNotFillable, 0, fillable));
             }
         }
         let counted = Order { price: if order.market { instrument.mark } else { price }, ..order };
         self.within_value(&counted)?;
         self.within_position(&order, None)?;
-        self.has_room(&order)?;
+        if needs_room {
+            self.has_room(&order)?;
+        }
         let probe = Order { price: self.margin_price(&order), ..order };
         self.affordable(&probe, None)?;
         Ok(order)
@@ -123,11 +136,11 @@ impl Model {
     /// 4.17.
     pub(super) fn has_room(&self, order: &Order) -> Outcome {
         let (limits, account) = (self.limits(), order.account);
-        let own = self.orders.iter().filter(|order| order.account == account).count();
+        let own = self.all_orders().filter(|order| order.account == account).count();
         if own >= limits.orders_per_account as usize {
             return Err(with_detail(Reject::OpenOrderLimit, 0, limits.orders_per_account.into()));
         }
-        demand(self.orders.len() < limits.orders as usize, Reject::Capacity, 0)?;
+        demand(self.all_orders().count() < limits.orders as usize, Reject::Capacity, 0)?;
         demand(self.levels_in_use() < limits.levels as usize, Reject::Capacity, 0)?;
         let new = self.touched(order.instrument).into_iter().filter(|id| !self.has_entry(&(account, *id)));
         let new = new.count();
@@ -136,16 +149,15 @@ impl Model {
     }
 
     /// 4.11.
-    fn working_price(&self, it: &NewOrder, id: u32, limit: Option<i128>) -> Result<i128, Refusal> {
+    fn working_price(&self, order: &Order, limit: Option<i128>) -> Result<i128, Refusal> {
         if let Some(limit) = limit {
             return Ok(limit);
         }
-        let buy = it.side == 1;
-        let best = self.best(id, !buy).ok_or(refusal(Reject::NoLiquidity, 0))?;
-        if it.ord_type != MARKET {
+        let best = self.best(order.instrument, !order.buy).ok_or(refusal(Reject::NoLiquidity, 0))?;
+        if !order.market {
             return Ok(best);
         }
-        Ok(match (band(&self.instruments[&id]), buy) {
+        Ok(match (band(&self.instruments[&order.instrument]), order.buy) {
             (Some((_, high)), true) => high,
             (Some((low, _)), false) => low,
             (None, true) => i128::from(PRICE_TICKS_MAX),
@@ -250,12 +262,12 @@ impl Model {
             self.orders.iter().map(|order| (order.instrument, order.buy, order.price)).collect();
         levels.sort_unstable();
         levels.dedup();
-        levels.len()
+        levels.len() + self.armed.len()
     }
 
     /// An account has an entry in an instrument while it holds lots there, or orders there or in a combo with it.
     fn has_entry(&self, (account, instrument): &(u32, u32)) -> bool {
-        let mut orders = self.orders.iter().filter(|order| order.account == *account);
+        let mut orders = self.all_orders().filter(|order| order.account == *account);
         self.position(*account, *instrument) != 0
             || orders.any(|order| self.touched(order.instrument).contains(instrument))
     }
@@ -270,15 +282,14 @@ impl Model {
         }
     }
 
+    /// 5.1: the next serial and the lowest free slot.
     pub(super) fn next_order_id(&self) -> u64 {
-        (self.serial + 1) << ORDER_SLOT_BITS | self.lowest_free_slot()
-    }
-
-    fn lowest_free_slot(&self) -> u64 {
         let mask = (1 << ORDER_SLOT_BITS) - 1;
-        let mut taken: Vec<u64> = self.orders.iter().map(|order| order.order_id & mask).collect();
+        let mut taken: Vec<u64> = self.all_orders().map(|order| order.order_id & mask).collect();
         taken.sort_unstable();
-        (0..).zip(&taken).find(|(slot, taken)| slot != *taken).map_or(taken.len() as u64, |(slot, _)| slot)
+        let gap = (0..).zip(&taken).find(|(slot, taken)| slot != *taken);
+        let slot = gap.map_or(taken.len() as u64, |(slot, _)| slot);
+        (self.serial + 1) << ORDER_SLOT_BITS | slot
     }
 
     // Amends
@@ -293,22 +304,22 @@ impl Model {
                 return self.reject(now, ModifyOrder::TEMPLATE, cl_ord_id, instrument, account, why);
             }
         };
-        let old = self.orders[amend.index];
+        let old = amend.old;
         if amend.total <= old.filled() {
-            return self.cancel_by_user(now, amend.index, cl_ord_id);
+            return self.cancel_by_user(now, &old, cl_ord_id);
         }
-        let leaves = amend.total - old.filled();
-        let new = Order { price: amend.price, qty: amend.total, leaves, ..old };
-        let kept = new.price == old.price && new.qty <= old.qty;
+        let kept = amend.keeps_priority();
+        let new = amend.new_order();
         let sender = now.origin.session.get();
         self.modified(now, sender, &new, cl_ord_id, kept);
         if old.session != sender {
             self.modified(now, old.session, &new, old.cl_ord_id, kept);
         }
         if kept {
-            self.orders[amend.index] = new;
+            let place = self.orders.iter_mut().find(|order| order.order_id == old.order_id);
+            *place.expect("it rests") = new;
         } else {
-            self.orders.remove(amend.index);
+            self.orders.retain(|order| order.order_id != old.order_id);
             self.meet(now, new);
         }
     }
@@ -321,10 +332,9 @@ impl Model {
         self.own_account(session, account, 11)?;
         demand((orig == 0) != (order_id == 0), Reject::InvalidCombination, 2)?;
         demand(known_flags(it.flags.get()), Reject::InvalidCombination, 9)?;
-        demand(it.display_qty.get() == NULL_I64, Reject::DisplayQtyInvalid, 6)?;
-        let index = self.find_named(account, it.instrument_id.get(), orig, order_id)?;
-        let old = self.orders[index];
-        demand(!old.quote, Reject::InvalidCombination, 3)?;
+        let old = self.find_named(account, it.instrument_id.get(), orig, order_id)?;
+        let named = if orig != 0 { 2 } else { 3 };
+        demand(!old.quote && old.trigger.is_none(), Reject::InvalidCombination, named)?;
         let instrument = &self.instruments[&old.instrument];
         let asked = match it.price.get() {
             NULL_I64 => old.price,
@@ -334,29 +344,69 @@ impl Model {
             NULL_I64 => old.qty,
             qty => quantity(instrument, qty, 5)?,
         };
+        let display = amended_display(&old, it.display_qty.get(), total)?;
         in_time(now, it.max_delay_us.get(), 8)?;
         let barred = asked != old.price && it.flags.get() != 0;
         self.may_enter(account, old.instrument, barred)?;
         let frozen = old.group != 0 && self.is_frozen(account, old.group, now.ts_ns);
         demand(!frozen, Reject::MmpFrozen, 0)?;
         if total <= old.filled() {
-            return Ok(Amend { index, price: old.price, total });
+            return Ok(Amend { old, price: old.price, total, display });
         }
         let mut price = asked;
         if asked != old.price {
             within_band(instrument, old.buy, asked, 4)?;
             price = self.passive(it.flags.get(), old.instrument, old.buy, asked)?;
         }
-        if price != old.price || total > old.qty {
-            let leaves = total - old.filled();
-            let new = Order { price, qty: total, leaves, ..old };
+        let total = self.cut_amend(&old, total)?;
+        let amend = Amend { old, price, total, display };
+        if !amend.keeps_priority() {
+            let new = amend.new_order();
             self.within_value(&new)?;
             self.within_position(&new, Some(old.order_id))?;
             let free = self.levels_in_use() < self.limits().levels as usize;
             demand(price == old.price || free, Reject::Capacity, 0)?;
             self.affordable(&new, Some(old.order_id))?;
         }
-        Ok(Amend { index, price, total })
+        Ok(amend)
+    }
+}
+
+impl Amend {
+    /// 5.33 and 8.13.
+    fn keeps_priority(&self) -> bool {
+        self.price == self.old.price && self.total <= self.old.qty && !shows_more(&self.old, self.display)
+    }
+
+    /// What the order is to be, where it is.
+    fn new_order(&self) -> Order {
+        let leaves = self.total - self.old.filled();
+        let shown = shown_after_amend(&self.old, self.display, leaves);
+        Order { price: self.price, qty: self.total, leaves, display: self.display, shown, ..self.old }
+    }
+}
+
+/// What is told of an order as it stands (5.1); its type, flags and group are the caller's to say.
+pub(super) fn accepted(stamp: &Stamp, order: &Order, price: i64, status: u8) -> OrderAccepted {
+    OrderAccepted {
+        exec_id: stamp.exec_id.into(),
+        order_id: order.order_id.into(),
+        cl_ord_id: order.cl_ord_id.into(),
+        ref_seq: stamp.ref_seq.into(),
+        recv_time: stamp.recv_time.into(),
+        match_time: stamp.match_time.into(),
+        price: price.into(),
+        qty: wire(order.qty).into(),
+        leaves_qty: wire(order.leaves).into(),
+        display_qty: order.display.map_or(NULL_I64, wire).into(),
+        instrument_id: order.instrument.into(),
+        account_id: order.account.into(),
+        side: side_of(order),
+        ord_type: LIMIT,
+        tif: order.tif,
+        status,
+        flags: 0.into(),
+        mmp_group: 0.into(),
     }
 }
 
@@ -365,20 +415,27 @@ fn well_formed(it: &NewOrder, combo: bool) -> Outcome {
     use Reject::*;
     demand(it.side == 1 || it.side == 2, InvalidSide, 10)?;
     let types: &[u8] = if combo { &[LIMIT] } else { &[LIMIT, MARKET, MARKET_TO_LIMIT] };
+    let flags = it.flags.get();
     demand(types.contains(&it.ord_type), InvalidOrdType, 11)?;
-    demand(matches!(it.tif, GTC | IOC | FOK), InvalidTif, 12)?;
+    demand((DAY..=GTD).contains(&it.tif), InvalidTif, 12)?;
     demand(it.cl_ord_id.get() != 0, InvalidCombination, 1)?;
     demand((1..=5).contains(&it.stp_mode), InvalidCombination, 13)?;
-    let rests = it.ord_type == LIMIT && it.tif == GTC;
-    let grouped = it.flags.get() & MMP != 0;
-    demand(known_flags(it.flags.get() & !MMP) && (!grouped || rests), InvalidCombination, 14)?;
+    let (grouped, reduces) = (flags & MMP != 0, flags & REDUCE_ONLY != 0);
+    let may_join = it.ord_type == LIMIT && rests(it.tif);
+    let flagged = known_flags(flags & !(MMP | REDUCE_ONLY)) && !(reduces && combo) && (!grouped || may_join);
+    demand(flagged, InvalidCombination, 14)?;
     demand((it.mmp_group.get() != 0) == grouped, InvalidCombination, 15)?;
-    let wrong = match it.ord_type {
-        MARKET => it.tif == GTC,
-        MARKET_TO_LIMIT => it.tif != GTC,
+    demand(fits_tif(it.ord_type, it.tif, flags), InvalidCombination, 12)
+}
+
+/// 4.4: what is said last of types, times in force and flags.
+pub(super) fn fits_tif(ord_type: u8, tif: u8, flags: u16) -> bool {
+    let wrong = match ord_type {
+        MARKET => rests(tif),
+        MARKET_TO_LIMIT => !rests(tif),
         _ => false,
     };
-    demand(!wrong && (it.flags.get() & PASSIVE == 0 || rests), InvalidCombination, 12)
+    !wrong && (flags & PASSIVE == 0 || ord_type == LIMIT && rests(tif))
 }
 
 pub(super) fn known_flags(flags: u16) -> bool {

@@ -145,6 +145,7 @@ impl Model {
         members.sort_by_key(|order| order.order_id >> ORDER_SLOT_BITS);
         self.orders.retain(|order| !is_member(order));
         for order in &members {
+            self.close_id(order);
             self.canceled(now, order.session, order, order.cl_ord_id, reason::MMP);
         }
         let canceled = members.len() as u32;

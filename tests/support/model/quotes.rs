@@ -197,6 +197,11 @@ impl Model {
             qty,
             leaves: qty,
             quote: true,
+            expiry: None,
+            display: None,
+            shown: 0,
+            reduce_only: false,
+            trigger: None,
             group: head.mmp_group.get(),
         };
         self.within_value(&order)?;
@@ -225,7 +230,7 @@ impl Model {
             code: code.into(),
             mmp_group: head.mmp_group,
         };
-        self.tell_more(now, now.origin.session.get(), block, &group);
+        self.tell_as(now, now.origin.session.get(), true, block, &group);
     }
 }
 

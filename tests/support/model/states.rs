@@ -86,29 +86,25 @@ impl Model {
             let here = self.orders.iter().enumerate().filter(|(_, order)| order.instrument == id);
             // The first of equals is the oldest.
             let first = here.min_by_key(|(_, it)| (!it.buy, if it.buy { -it.price } else { it.price }));
-            let Some((index, _)) = first else { return };
+            let booked = first.map(|(index, _)| self.orders[index]);
+            let Some(order) = booked.or(self.armed_in(id).first().copied()) else { return };
             if self.at_the_cap() {
                 self.waiting = Some(Waiting::Expired(id));
                 return;
             }
-            let order = self.orders.remove(index);
+            self.remove(&order);
             self.canceled(now, order.session, &order, order.cl_ord_id, reason::INSTRUMENT_EXPIRED);
             self.steps += 1;
         }
     }
 
-    /// 8.2: the time at which a `Tick` is due.
-    pub fn deadline(&self) -> Option<u64> {
-        self.next_auction().map(|(at, _)| at)
-    }
-
-    fn next_auction(&self) -> Option<(u64, u32)> {
+    pub(super) fn next_auction(&self) -> Option<(u64, u32)> {
         let auctions = self.instruments.iter().filter_map(|(id, it)| Some((it.auction?.due(), *id)));
         auctions.min()
     }
 
     /// 8.3 and 10.5.
-    pub(super) fn tick(&mut self, now: &Now) {
+    pub(super) fn auction_tick(&mut self, now: &Now) {
         let Some((_, id)) = self.next_auction().filter(|(at, _)| *at <= now.ts_ns) else { return };
         let mut auction = self.instruments[&id].auction.expect("it is due");
         self.tell_auction(now, id);

@@ -1,0 +1,90 @@
+//! 12.4: what a session asks to be shown.
+
+use super::matching::{Waiting, serial};
+use super::orders::{MMP, REDUCE_ONLY, accepted};
+use super::triggers::{STOP_LIMIT, STOP_MARKET};
+use super::*;
+
+/// A list of open orders under way.
+#[derive(Clone, Copy)]
+pub(super) struct Listing {
+    /// Who asked, for all that is told.
+    origin: Origin,
+    request: OpenOrdersRequest,
+    /// The serial of the last order that was told of.
+    told: u64,
+    count: u32,
+}
+
+impl Model {
+    pub(super) fn open_orders_request(&mut self, now: &Now, session: &Session, it: &OpenOrdersRequest) {
+        let listing = Listing { origin: now.origin, request: *it, told: 0, count: 0 };
+        match self.judge_listing(session, it) {
+            Ok(()) => self.list(now, listing),
+            Err(why) => self.complete(now, &listing, why.code),
+        }
+    }
+
+    fn judge_listing(&self, session: &Session, it: &OpenOrdersRequest) -> Outcome {
+        let may = matches!(session.role, Role::Trade | Role::CancelOnly | Role::ReadOnly);
+        demand(may, Reject::Permission, 0)?;
+        self.own_account(session, it.account_id.get(), 0)?;
+        let id = it.instrument_id.get();
+        demand(id == 0 || self.instruments.contains_key(&id), Reject::UnknownInstrument, 0)
+    }
+
+    pub(super) fn list(&mut self, now: &Now, mut listing: Listing) {
+        while let Some(order) = self.next_listed(&listing) {
+            if self.at_the_cap() {
+                self.waiting = Some(Waiting::OpenOrders(listing));
+                return;
+            }
+            self.steps += 1;
+            self.show(now, &listing, &order);
+            listing.told = serial(&order);
+            listing.count += 1;
+        }
+        self.complete(now, &listing, 0);
+    }
+
+    fn next_listed(&self, listing: &Listing) -> Option<Order> {
+        let id = listing.request.instrument_id.get();
+        let wanted = |order: &&Order| {
+            order.account == listing.request.account_id.get()
+                && (id == 0 || id == order.instrument)
+                && serial(order) > listing.told
+        };
+        self.all_orders().filter(wanted).min_by_key(|order| serial(order)).copied()
+    }
+
+    fn show(&mut self, now: &Now, listing: &Listing, order: &Order) {
+        let (ord_type, status) = match (order.trigger, order.market) {
+            (Some(_), true) => (STOP_MARKET, status::SUSPENDED),
+            (Some(_), false) => (STOP_LIMIT, status::SUSPENDED),
+            (None, _) if order.filled() > 0 => (LIMIT, status::PARTIALLY_FILLED),
+            (None, _) => (LIMIT, status::NEW),
+        };
+        let flags = if order.reduce_only { REDUCE_ONLY } else { 0 } | if order.group != 0 { MMP } else { 0 };
+        let flags = if order.quote { 0 } else { flags };
+        let price = self.price9(order);
+        let asked = Now { origin: listing.origin, ..*now };
+        self.tell_unnumbered(&asked, listing.origin.session.get(), |stamp| OrderAccepted {
+            ord_type,
+            flags: flags.into(),
+            mmp_group: order.group.into(),
+            ..accepted(&stamp, order, price, status)
+        });
+    }
+
+    fn complete(&mut self, now: &Now, listing: &Listing, code: u16) {
+        let asked = Now { origin: listing.origin, ..*now };
+        self.tell_unnumbered(&asked, listing.origin.session.get(), |stamp| RequestComplete {
+            exec_id: stamp.exec_id.into(),
+            cl_ord_id: listing.request.cl_ord_id,
+            ref_seq: stamp.ref_seq.into(),
+            count: listing.count.into(),
+            code: code.into(),
+            pad_a: 0.into(),
+        });
+    }
+}

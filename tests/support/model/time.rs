@@ -1,0 +1,51 @@
+//! 8.1 to 8.3: when an order ends by itself, and what a `Tick` does.
+
+use super::matching::serial;
+use super::*;
+
+const DAY_NS: u64 = 86_400_000_000_000;
+const EIGHT_HOURS_NS: u64 = DAY_NS / 3;
+
+/// 8.1: when an order of this time in force ends.
+pub(super) fn expiry(now: &Now, tif: u8, expire_time: u64) -> Result<Option<u64>, Refusal> {
+    let invalid = Err(refusal(Reject::ExpireTimeInvalid, 5));
+    match (tif, expire_time) {
+        (GTD, time) if time > now.ts_ns && time < 1 << 63 => Ok(Some(time)),
+        (DAY, NULL_U64) => Ok(Some(next_morning(now.ts_ns))),
+        (GTC | IOC | FOK, NULL_U64) => Ok(None),
+        _ => invalid,
+    }
+}
+
+/// The first 08:00:00 UTC after `ts_ns`.
+fn next_morning(ts_ns: u64) -> u64 {
+    let this_morning = ts_ns / DAY_NS * DAY_NS + EIGHT_HOURS_NS;
+    if ts_ns < this_morning { this_morning } else { this_morning + DAY_NS }
+}
+
+impl Model {
+    /// 8.2.
+    pub fn deadline(&self) -> Option<u64> {
+        let auction = self.next_auction().map(|(at, _)| at);
+        self.all_orders().filter_map(|order| order.expiry).chain(auction).min()
+    }
+
+    /// 8.3.
+    pub(super) fn tick(&mut self, now: &Now) {
+        assert!(self.waiting.is_none(), "5.6: a command between continuations");
+        let is_due = |order: &&Order| order.expiry.is_some_and(|expiry| expiry <= now.ts_ns);
+        let mut due: Vec<Order> = self.all_orders().filter(is_due).copied().collect();
+        due.sort_by_key(|order| (order.expiry, serial(order)));
+        if due.is_empty() {
+            return self.auction_tick(now);
+        }
+        for order in due {
+            if self.at_the_cap() {
+                return;
+            }
+            self.steps += 1;
+            self.remove(&order);
+            self.canceled(now, order.session, &order, order.cl_ord_id, reason::EXPIRED);
+        }
+    }
+}

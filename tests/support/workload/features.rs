@@ -1,0 +1,99 @@
+//! Which features a run uses. A command that needs one that is off becomes one that does not.
+
+use engine::command::*;
+use engine::message::*;
+use zerocopy::FromBytes;
+
+/// Of sections 8 and 12.
+#[derive(Clone, Copy, Debug)]
+pub struct Features {
+    pub time: bool,
+    pub icebergs: bool,
+    pub reduce_only: bool,
+    pub triggers: bool,
+    pub closed_ids: bool,
+    pub rising_ids: bool,
+    pub scopes: bool,
+    pub open_orders: bool,
+}
+
+const UNKNOWN: u16 = 99;
+const REDUCE_ONLY: u16 = 4;
+
+impl Features {
+    /// Those of the engine as it is.
+    pub const NOW: Features = Features {
+        time: false,
+        icebergs: false,
+        reduce_only: false,
+        triggers: false,
+        closed_ids: false,
+        rising_ids: false,
+        scopes: false,
+        open_orders: false,
+    };
+
+    pub fn tame(&self, message: &mut [u8]) {
+        self.tame_template(message);
+        let Some(template) = split(message).map(|(header, _)| header.template_id.get()) else { return };
+        let body = &mut message[HEADER_BYTES..];
+        match template {
+            NewOrder::TEMPLATE => {
+                let Ok(it) = NewOrder::mut_from_bytes(body) else { return };
+                if !self.time && matches!(it.tif, 1 | 5) {
+                    (it.tif, it.expire_time) = (2, NULL_U64.into());
+                }
+                if !self.icebergs && it.display_qty.get() != NULL_I64 {
+                    it.display_qty = 0.into();
+                }
+                if !self.reduce_only {
+                    it.flags = (it.flags.get() & !REDUCE_ONLY).into();
+                }
+            }
+            ModifyOrder::TEMPLATE => {
+                let Ok(it) = ModifyOrder::mut_from_bytes(body) else { return };
+                if !self.icebergs {
+                    it.display_qty = NULL_I64.into();
+                }
+            }
+            NewTriggerOrder::TEMPLATE => {
+                let Ok(it) = NewTriggerOrder::mut_from_bytes(body) else { return };
+                if !self.time && matches!(it.tif, 1 | 5) {
+                    (it.tif, it.expire_time) = (2, NULL_U64.into());
+                }
+                if !self.icebergs && it.display_qty.get() != NULL_I64 {
+                    it.display_qty = 0.into();
+                }
+                if !self.reduce_only {
+                    it.flags = (it.flags.get() & !REDUCE_ONLY).into();
+                }
+            }
+            MassCancel::TEMPLATE => {
+                let Ok(it) = MassCancel::mut_from_bytes(body) else { return };
+                if !self.scopes && matches!(it.scope, 5 | 6) {
+                    it.scope = 0;
+                }
+            }
+            SessionCreate::TEMPLATE => {
+                let Ok(it) = SessionCreate::mut_from_bytes(body) else { return };
+                if !self.rising_ids {
+                    it.rising_ids = 0;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tame_template(&self, message: &mut [u8]) {
+        let Ok((header, _)) = Header::mut_from_prefix(message) else { return };
+        let off = match header.template_id.get() {
+            NewTriggerOrder::TEMPLATE | IndexPrice::TEMPLATE => !self.triggers,
+            OpenOrdersRequest::TEMPLATE => !self.open_orders,
+            Tick::TEMPLATE => !self.time,
+            _ => false,
+        };
+        if off {
+            header.template_id = UNKNOWN.into();
+        }
+    }
+}
