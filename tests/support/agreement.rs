@@ -63,7 +63,7 @@ fn seen(it: &OrderView) -> Order {
         leaves: it.leaves.0.into(),
         quote: false,
         group: 0,
-        expiry: None,
+        expiry: it.expire_ns,
         display: None,
         shown: 0,
         reduce_only: false,
@@ -77,7 +77,6 @@ fn canonical(model: &Model) -> Vec<Order> {
     let plain = |order: &Order| Order {
         quote: false,
         group: 0,
-        expiry: None,
         display: None,
         shown: 0,
         reduce_only: false,

@@ -13,6 +13,7 @@ use engine::event::*;
 use engine::limits::PRICE_TICKS_MAX;
 use engine::message::*;
 use engine::reject::Reject;
+use zerocopy::little_endian::U64;
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::model::{Instrument, Model, Order};
@@ -202,6 +203,9 @@ fn listed(id: u32) -> &'static Listing {
     LISTINGS.get(id as usize - 1).unwrap_or(&LISTINGS[0])
 }
 
+/// What a stream comes to by itself.
+const NEAR_NS: u64 = 1_000_000;
+
 /// The generator of one stream.
 pub struct Workload {
     draw: Draw,
@@ -264,7 +268,7 @@ impl Workload {
             935..955 => self.bad_shape(model, ts_ns),
             955..975 => self.administration(model, ts_ns),
             975..988 => self.state(model, ts_ns),
-            _ => self.venue_says(model),
+            _ => self.venue_says(model, ts_ns),
         }
     }
 
@@ -319,19 +323,19 @@ impl Workload {
     // Orders
 
     fn near_order(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let order = self.order(model, 4);
+        let order = self.order(model, ts_ns, 4);
         self.send_order(model, ts_ns, order)
     }
 
     fn far_order(&mut self, model: &Model, ts_ns: u64) -> Step {
         let reach = self.draw.of(&[20, 300, 100_000, PRICE_TICKS_MAX]);
-        let order = self.order(model, reach);
+        let order = self.order(model, ts_ns, reach);
         self.send_order(model, ts_ns, order)
     }
 
     /// A large order through much of the other side.
     fn sweep(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let mut order = self.order(model, 3);
+        let mut order = self.order(model, ts_ns, 3);
         let id = order.instrument_id.get();
         let Some(instrument) = model.instrument(id) else { return self.near_order(model, ts_ns) };
         let buy = order.side == 1;
@@ -342,14 +346,15 @@ impl Workload {
         let lots: i128 = waiting.map(|open| open.leaves).sum();
         let qty = (lots / i128::from(self.draw.between(1, 3))).clamp(1, instrument.qty_max);
         order.qty = (qty as i64).into();
-        order.tif = self.draw.of(&[2, 3]);
+        (order.tif, order.expire_time) = (self.draw.of(&[2, 3]), NULL_U64.into());
         self.send_order(model, ts_ns, order)
     }
 
     /// Market, market-to-limit, fill-or-kill, post-only and slide, now and then with an own order in the way.
     fn special_order(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let mut order = self.order(model, 3);
+        let mut order = self.order(model, ts_ns, 3);
         let (id, buy) = (order.instrument_id.get(), order.side == 1);
+        order.expire_time = NULL_U64.into();
         match self.draw.below(10) {
             0..3 => {
                 (order.ord_type, order.tif) = (2, self.draw.of(&[3, 3, 4]));
@@ -387,7 +392,7 @@ impl Workload {
         i64::try_from(price).ok()
     }
 
-    fn order(&mut self, model: &Model, reach: i64) -> NewOrder {
+    fn order(&mut self, model: &Model, ts_ns: u64, reach: i64) -> NewOrder {
         let mut order = NewOrder::new_zeroed();
         // Half of all goes into two books, which grow deep enough for a sweep.
         let anywhere = self.draw.between(1, LISTINGS.len() as i64) as u32;
@@ -407,7 +412,23 @@ impl Workload {
         order.tif = self.draw.of(&[2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 4]);
         order.stp_mode = self.draw.of(&[1, 1, 1, 2, 3, 4, 5]);
         order.stp_group = self.draw.of(&[0, 0, 0, 7, 8]).into();
+        if order.tif == 2 && self.draw.one_in(5) {
+            (order.tif, order.expire_time) = self.end(ts_ns);
+        }
         order
+    }
+
+    /// A time in force that ends by itself, and when.
+    fn end(&mut self, ts_ns: u64) -> (u8, U64) {
+        let soon = self.draw.below(100_000);
+        let delay = self.draw.of(&[1, 2, soon, soon, 1_000_000, 4_000_000, 4_000_000, 90_000_000, 1 << 60]);
+        match self.draw.below(8) {
+            0..2 => (1, NULL_U64.into()),
+            // Many at one moment.
+            2 => (5, (ts_ns / 1_000_000 * 1_000_000 + 1_000_000).into()),
+            3 if self.draw.one_in(10) => (5, ((1 << 63) - 1).into()),
+            _ => (5, (ts_ns + delay).into()),
+        }
     }
 
     fn quantity(&mut self, instrument: u32) -> i64 {
@@ -454,7 +475,7 @@ impl Workload {
     }
 
     fn bad_order(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let mut order = self.order(model, 4);
+        let mut order = self.order(model, ts_ns, 4);
         let mut session = self.draw.of(&SESSIONS[..20]);
         order.account_id = session.1.into();
         let spoiled = 1 + self.draw.one_in(8) as u32;
@@ -476,7 +497,11 @@ impl Workload {
                 13 => order.qty = self.draw.of(&[0, -1, -5, i64::MIN, i64::MIN + 1]).into(),
                 14 => order.qty = self.odd_quantity(order.instrument_id.get()).into(),
                 15 => order.display_qty = self.draw.of(&[0, 1, -1, i64::MAX]).into(),
-                16 => order.expire_time = self.draw.of(&[0, 1, u64::MAX - 1]).into(),
+                16 => {
+                    order.tif = self.draw.of(&[1, 2, 3, 5, 5, 5]);
+                    let times = [0, 1, ts_ns, ts_ns - 1, ts_ns + 1, 1 << 63, u64::MAX - 1, NULL_U64];
+                    order.expire_time = self.draw.of(&times).into();
+                }
                 _ => order.cl_ord_id = self.used_cl_ord_id(model, session.1).into(),
             }
         }
@@ -881,12 +906,12 @@ impl Workload {
 
     /// Unknown templates, lengths that are not the template's, commands that are the venue's own.
     fn bad_shape(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let known = [3, 100, 110, 111, 112, 300, 310, 320, 321, 322, 323, 324, 330, 331];
+        let known = [3, 100, 101, 110, 111, 112, 115, 300, 301, 310, 320, 321, 322, 323, 324, 330, 331, 332];
         let template = match self.draw.below(3) {
-            0 => self.draw.of(&[0, 1, 4, 99, 101, 200, 202, 204, 210, 350, u16::MAX]),
+            0 => self.draw.of(&[0, 1, 4, 99, 200, 202, 204, 210, 350, u16::MAX]),
             _ => self.draw.of(&known),
         };
-        let length = self.draw.of(&[0, 1, 8, 16, 24, 32, 63, 64, 65, 80, 112, 120]);
+        let length = self.draw.of(&[0, 1, 8, 8, 16, 24, 32, 63, 64, 65, 80, 112, 120]);
         let mut message = bytes(Continue { order_id: 0.into() });
         message.resize(HEADER_BYTES + length, 0);
         let told = if self.draw.one_in(4) { length + 1 } else { length };
@@ -903,15 +928,16 @@ impl Workload {
     }
 
     /// What has no effect when the venue itself says it.
-    fn venue_says(&mut self, model: &Model) -> Step {
-        let order = self.order(model, 4);
-        let message = match self.draw.below(8) {
+    fn venue_says(&mut self, model: &Model, ts_ns: u64) -> Step {
+        let order = self.order(model, ts_ns, 4);
+        let message = match self.draw.below(9) {
             0 => bytes(order),
             5 => bytes(ModifyOrder::new_zeroed()),
             6 => bytes(MassCancel::new_zeroed()),
             1 => bytes(CancelOrder::new_zeroed()),
             2 => bytes(Logon::new_zeroed()),
             3 => bytes(Refused::new_zeroed()),
+            7 => bytes(Tick { pad_a: self.draw.below(2).into() }),
             4 => bytes(Continue {
                 order_id: self.pick_order(model, |_| true).map_or(0, |it| it.order_id).into(),
             }),
@@ -1081,15 +1107,37 @@ impl Stream {
 
     pub fn advance(&mut self) -> Sequenced {
         self.seq += 1;
-        self.ts_ns += self.clock.of(&[0, 1, 700, 2_500, 40_000]);
+        // Ticks that follow one another have one time (8.2).
+        if self.model.continuation().is_some() || !self.is_tick_due() {
+            self.ts_ns = self.next_moment();
+        }
         let step = match self.model.continuation() {
             Some(due) => self.go_on(due),
+            None if self.is_tick_due() => {
+                Step { origin: Origin::venue(), message: bytes(Tick { pad_a: 0.into() }) }
+            }
             None => self.workload.next(&self.model, self.ts_ns),
         };
         let events = self.model.apply(self.seq, self.ts_ns, &step.origin, &step.message);
         self.workload.hear(&step, &events);
         self.coverage.count(&step, &events, self.model.continuation());
         Sequenced { seq: self.seq, ts_ns: self.ts_ns, step, events }
+    }
+
+    fn is_tick_due(&self) -> bool {
+        self.model.deadline().is_some_and(|deadline| deadline <= self.ts_ns)
+    }
+
+    /// A little later; now and then what is next at the deadline, or just before it, however far that is.
+    fn next_moment(&mut self) -> u64 {
+        let later = self.ts_ns + self.clock.of(&[0, 1, 700, 2_500, 40_000]);
+        let Some(deadline) = self.model.deadline() else { return later };
+        let far = deadline.saturating_sub(self.ts_ns) > NEAR_NS;
+        match self.clock.below(if far { 2_000 } else { 30 }) {
+            0 => deadline.max(self.ts_ns),
+            1 => (deadline - 1).max(self.ts_ns),
+            _ => later,
+        }
     }
 
     /// The continuation that is due, after one that names another order now and then.

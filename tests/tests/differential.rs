@@ -57,6 +57,9 @@ fn compare(seed: u64, profile: Profile, commands: u64, after: impl Fn(&Engine)) 
             panic!("the answers differ\nmodel\n{model}\nengine\n{engine}");
         }
         assert_eq!(engine.continuation(), stream.model.continuation(), "5.6: what is due");
+        if engine.continuation().is_none() {
+            assert_eq!(engine.deadline(), stream.model.deadline(), "8.2: the deadline");
+        }
         after(&engine);
         // A taker between its continuations is neither open nor done: the state is compared when it has ended.
         if count >= state_due && engine.continuation().is_none() {

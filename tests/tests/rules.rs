@@ -974,7 +974,7 @@ fn a_mass_cancel_is_refused_in_order() {
     assert_eq!(world.mass_cancel((30, 4), 0, 0, 9), "30: mass Permission");
     assert_eq!(world.mass_cancel((10, 99), 0, 0, 9), "10: mass UnknownAccount");
     assert_eq!(world.mass_cancel((10, 5), 0, 0, 9), "10: mass NotYourAccount");
-    assert_eq!(world.mass_cancel(ANNE, 5, 0, 9), "10: mass InvalidCombination");
+    assert_eq!(world.mass_cancel(ANNE, 7, 0, 9), "10: mass InvalidCombination");
     assert_eq!(world.mass_cancel(ANNE, 3, 0, 9), "10: mass InvalidSide");
     assert_eq!(world.mass_cancel(ANNE, 3, 4, 3), "10: mass InvalidSide");
     assert_eq!(world.mass_cancel(ANNE, 3, 3, 3), "10: mass InvalidCombination");
@@ -1138,13 +1138,13 @@ fn an_amend_is_refused_in_order() {
     assert_eq!(refused(|it| it.account_id = 5.into()), "10: NotYourAccount 11 detail 0");
     assert_eq!(refused(|it| it.order_id = 1.into()), "10: InvalidCombination 2 detail 0");
     assert_eq!(refused(|it| it.flags = 4.into()), "10: InvalidCombination 9 detail 0");
-    assert_eq!(refused(|it| it.display_qty = 1.into()), "10: DisplayQtyInvalid 6 detail 0");
     assert_eq!(refused(|it| it.instrument_id = 2.into()), "10: UnknownOrder 2 detail 0");
     assert_eq!(refused(|it| it.price = 0.into()), "10: PriceNotOnTick 4 detail 0");
     assert_eq!(refused(|it| it.qty = 0.into()), "10: QtyNotPositive 5 detail 0");
     let most = i64::from(i32::MAX);
     let large = format!("10: QtyTooLarge 5 detail {most}");
     assert_eq!(refused(|it| it.qty = i64::MAX.into()), large);
+    assert_eq!(refused(|it| it.display_qty = 7.into()), "10: DisplayQtyInvalid 6 detail 0");
     assert_eq!(refused(|it| it.max_delay_us = 1.into()), "10: StaleRequest 8 detail 999999230");
     assert_eq!(refused(|_| ()), "10: modified! 6@98 left 6 status 1 lost");
 }

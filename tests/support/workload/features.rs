@@ -23,7 +23,7 @@ const REDUCE_ONLY: u16 = 4;
 impl Features {
     /// Those of the engine as it is.
     pub const NOW: Features = Features {
-        time: false,
+        time: true,
         icebergs: false,
         reduce_only: false,
         triggers: false,
