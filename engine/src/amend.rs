@@ -90,7 +90,10 @@ impl Venue {
         must(!order.is_quote(), refused(Reject::InvalidCombination, FIELD_ORDER_ID))?;
         let wanted = self.read_amend(&order, request, crossing)?;
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 8)?;
-        self.check_trading(account, self.positions.at(order.position).instrument)?;
+        let instrument = self.positions.at(order.position).instrument;
+        self.check_trading(account, instrument)?;
+        let can_wait = wanted.ticks == order.ticks || wanted.crossing == Crossing::Takes;
+        self.instruments[instrument].check_auction(can_wait)?;
         Ok((order, self.weigh(&order, &wanted)?))
     }
 

@@ -39,6 +39,11 @@ impl Book {
         }
     }
 
+    /// Do the two sides meet? Only a book that was not matched for a while is like that (rule 10.4).
+    pub fn is_crossed(&self) -> bool {
+        self.bids.best_ticks >= self.asks.best_ticks
+    }
+
     /// Puts an open order behind all others of its price.
     pub fn rest(&mut self, levels: &mut Levels, orders: &mut Orders, slot: u32) {
         let (side, ticks) = (orders.at(slot).side(), orders.at(slot).ticks);

@@ -106,7 +106,7 @@ blocks! {
     /// A frame that took its place in the client's sequence but could not be read.
     Refused = 330, 8 { code: U16, ref_template_id: U16, ref_field_id: U16, pad_a: U16 }
 
-    /// What stopped at the cap on steps goes on: a taker, or with 0 a mass cancel.
+    /// What stopped at the cap on steps goes on: a taker, or with 0 what has no order of its own.
     Continue = 331, 8 { order_id: U64 }
 
     /// Time has reached the deadline.

@@ -1,6 +1,7 @@
 //! Work that stopped at the cap on the steps of one command, and the `Continue` that is due before anything else is
 //! applied (rule 5.6).
 
+use crate::auction::Uncrossing;
 use crate::emit::Voice;
 use crate::event::EventSink;
 use crate::mass_cancel::MassCanceling;
@@ -13,6 +14,9 @@ pub enum Continuation {
     /// The id of the taker.
     Taker(u64),
     MassCancel(MassCanceling),
+    Uncrossing(Uncrossing),
+    /// The instrument whose orders end.
+    Expiring(u32),
 }
 
 impl Continuation {
@@ -21,7 +25,7 @@ impl Continuation {
         match self {
             Continuation::Nothing => None,
             Continuation::Taker(id) => Some(*id),
-            Continuation::MassCancel(_) => Some(0),
+            Continuation::MassCancel(_) | Continuation::Uncrossing(_) | Continuation::Expiring(_) => Some(0),
         }
     }
 
@@ -37,6 +41,8 @@ impl Venue {
             Continuation::Nothing => (),
             Continuation::Taker(id) => self.continue_taker(voice, id),
             Continuation::MassCancel(work) => self.run_mass_cancel(voice, work),
+            Continuation::Uncrossing(work) => self.run_uncrossing(voice, work),
+            Continuation::Expiring(instrument) => self.end_orders(voice, instrument),
         }
     }
 }

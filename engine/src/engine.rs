@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// What `Continue` must name before any other command is applied: an order, or 0 for a mass cancel (rule 5.6).
+    /// What `Continue` must name before any other command is applied: an order, or 0 for what has none (rule 5.6).
     pub fn continuation(&self) -> Option<u64> {
         self.venue.as_ref().and_then(|venue| venue.continuation.due())
     }

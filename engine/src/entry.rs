@@ -9,7 +9,7 @@ use crate::depth::Walk;
 use crate::emit::Voice;
 use crate::event::{EventSink, OrderAccepted, status};
 use crate::form::{self, Crossing, Form, OrdType};
-use crate::instrument::{Instrument, TradingState};
+use crate::instrument::Instrument;
 use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
@@ -19,6 +19,7 @@ use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
 use crate::reject::Reject;
 use crate::session::Session;
+use crate::trading_state::TradingState;
 use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
 
@@ -68,6 +69,7 @@ impl Venue {
         self.check_client_id(account_id, request.cl_ord_id.get())?;
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 9)?;
         self.check_trading(account_id, instrument_id)?;
+        instrument.check_auction(form.can_wait())?;
         let ticks = working_price(instrument, &form)?;
         instrument.check_band(form.side, ticks, FIELD_PRICE)?;
         let ticks = instrument.post(form.crossing, form.side, ticks)?;
@@ -113,10 +115,9 @@ impl Venue {
     /// Rule 4.10.
     pub fn check_trading(&self, account: u32, instrument: u32) -> Result<(), Refusal> {
         must(!self.accounts[account].is_blocked(), refused(Reject::AccountBlocked, 0))?;
-        match self.instruments[instrument].state {
-            TradingState::Open => Ok(()),
-            TradingState::CancelOnly => Err(refused(Reject::CancelOnly, 0)),
-            TradingState::Halted => Err(refused(Reject::Halted, 0)),
+        match self.instruments[instrument].state.refusal() {
+            None => Ok(()),
+            Some(reject) => Err(refused(reject, 0)),
         }
     }
 
@@ -192,9 +193,11 @@ fn working_price(instrument: &Instrument, form: &Form) -> Result<Ticks, Refusal>
 }
 
 impl Instrument {
-    /// Rule 4.13: the price at which an order may be posted. A tick further may be a price that no Price9 can say.
+    /// Rule 4.13: the price at which an order may be posted, in an auction any (10.2, 9.5). A tick further may be a price that
+    /// no Price9 can say.
     pub fn post(&self, crossing: Crossing, side: Side, ticks: Ticks) -> Result<Ticks, Refusal> {
-        if crossing == Crossing::Takes || !self.book.crosses(side, ticks) {
+        let meets = self.state != TradingState::Auction && self.book.crosses(side, ticks);
+        if crossing == Crossing::Takes || !meets {
             return Ok(ticks);
         }
         let best = self.book.side(side.opposite()).best_ticks;

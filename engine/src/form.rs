@@ -57,6 +57,14 @@ pub struct Form {
     pub crossing: Crossing,
 }
 
+impl Form {
+    /// Is it an order that need not meet anybody now (rule 10.2)?
+    pub fn can_wait(&self) -> bool {
+        let has_price = matches!(self.ord_type, OrdType::Limit(_));
+        has_price && self.tif.rests() && self.crossing == Crossing::Takes
+    }
+}
+
 /// Rules 4.4 to 4.7.
 pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<Form, Refusal> {
     let side = Side::from_wire(request.side).ok_or(refused(Reject::InvalidSide, 10))?;

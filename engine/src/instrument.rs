@@ -1,4 +1,4 @@
-//! Instruments: the terms that a listing fixed, the mark, the trading state, and the book. Indexed by id. Owns the rules of a listing (3.3)
+//! Instruments: the terms that a listing fixed, the mark, the trading state, the times of an auction, and the book. Indexed by id. Owns the rules of a listing (3.3)
 //! and of a price on the tick; the terms that no order looks at stand apart.
 
 use std::ops::{Index, IndexMut};
@@ -8,24 +8,8 @@ use crate::command::{Char32, InstrumentCreate};
 use crate::limits::{POSITION_LOTS_MAX, PRICE_BAND_PPM_MAX, PRICE_TICKS_MAX};
 use crate::pool::room;
 use crate::reject::Reject;
+use crate::trading_state::{AuctionTimes, TradingState};
 use crate::units::{Lots, Ppm, TickValue, Ticks};
-
-/// TradingState on the wire, as far as an instrument has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TradingState {
-    Open = 4,
-    CancelOnly = 5,
-    Halted = 6,
-}
-
-impl TradingState {
-    pub fn from_wire(value: u8) -> Option<TradingState> {
-        [TradingState::Open, TradingState::CancelOnly, TradingState::Halted]
-            .into_iter()
-            .find(|state| *state as u8 == value)
-    }
-}
 
 /// What every order of the instrument reads.
 #[derive(Clone, Copy)]
@@ -140,6 +124,8 @@ pub fn list(request: &InstrumentCreate) -> Result<(Instrument, Listing), (Reject
 pub struct Instruments {
     rows: Vec<Instrument>,
     listings: Vec<Listing>,
+    /// Only what is in Auction has times.
+    auctions: Vec<AuctionTimes>,
     count: u32,
 }
 
@@ -163,7 +149,12 @@ const UNLISTED: Listing =
 impl Instruments {
     pub fn new(limit: u32) -> Instruments {
         let size = limit as usize + 1;
-        Instruments { rows: room(size, ABSENT), listings: room(size, UNLISTED), count: 0 }
+        Instruments {
+            rows: room(size, ABSENT),
+            listings: room(size, UNLISTED),
+            auctions: room(size, AuctionTimes::NONE),
+            count: 0,
+        }
     }
 
     pub fn create(&mut self, id: u32, instrument: Instrument, listing: Listing) {
@@ -172,6 +163,7 @@ impl Instruments {
         if self.rows.len() <= index {
             self.rows.resize(index + 1, ABSENT);
             self.listings.resize(index + 1, UNLISTED);
+            self.auctions.resize(index + 1, AuctionTimes::NONE);
         }
         self.rows[index] = instrument;
         self.listings[index] = listing;
@@ -192,6 +184,14 @@ impl Instruments {
 
     pub fn listing(&self, id: u32) -> &Listing {
         &self.listings[id as usize]
+    }
+
+    pub fn auction(&self, id: u32) -> &AuctionTimes {
+        &self.auctions[id as usize]
+    }
+
+    pub fn auction_mut(&mut self, id: u32) -> &mut AuctionTimes {
+        &mut self.auctions[id as usize]
     }
 
     /// All instruments in the order of their ids.

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::continuation::Continuation;
 use crate::expiry;
+use crate::instrument::Instrument;
 use crate::message::NULL_U64;
 use crate::order::{Order, serial_of};
 use crate::pool::NONE;
 use crate::position::Position;
+use crate::trading_state::{AuctionTimes, TradingState};
 use crate::units::{Lots, Money, Side, TickLots};
 use crate::venue::Venue;
 
@@ -72,7 +75,7 @@ impl Venue {
         }
     }
 
-    /// Rule 7.4 (a taker that waits for its continuation is in no book), and the ladders.
+    /// The ladders, and what a state says of its book. A taker that waits for its continuation is in none.
     fn check_books(&self) -> Result<(), String> {
         let mut levels = 0;
         for (id, instrument) in self.instruments.iter() {
@@ -81,10 +84,28 @@ impl Venue {
                 self.levels.check(book.side(side), side)?;
                 levels += self.levels.walk(book.side(side)).count() as u32;
             }
-            let (bid, ask) = (book.side(Side::Buy).best_ticks, book.side(Side::Sell).best_ticks);
-            must(bid < ask, || format!("rule 7.4: instrument {id} is crossed, {} against {}", bid.0, ask.0))?;
+            self.check_state(id, instrument)?;
         }
         must(levels == self.levels.len(), || "a level is in no book".to_string())
+    }
+
+    /// Rule 7.4, and that only an auction has times.
+    fn check_state(&self, id: u32, instrument: &Instrument) -> Result<(), String> {
+        let (is_crossed, is_empty) = (instrument.book.is_crossed(), self.first_order(id).is_none());
+        let holds = match (instrument.state, &self.continuation) {
+            (TradingState::Open, Continuation::Uncrossing(work)) if work.instrument == id => {
+                instrument.meets_at(work.ticks)
+            }
+            (TradingState::Expired, Continuation::Expiring(instrument)) if *instrument == id => !is_empty,
+            (TradingState::Open, _) => !is_crossed,
+            (TradingState::Expired, _) => is_empty,
+            _ => true,
+        };
+        must(holds, || format!("rule 7.4: the book of instrument {id} does not suit its state"))?;
+        let is_timed = *self.instruments.auction(id) != AuctionTimes::NONE;
+        must(is_timed == (instrument.state == TradingState::Auction), || {
+            format!("rule 10.5: instrument {id} has the times of an auction, or lacks them")
+        })
     }
 
     fn sum<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Sums {

@@ -16,7 +16,7 @@ pub struct Level {
     pub tail: u32,
     /// `children[0]` is better, `children[1]` is worse.
     children: [u32; 2],
-    better: u32,
+    pub better: u32,
     pub worse: u32,
     priority: u32,
 }

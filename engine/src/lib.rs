@@ -15,6 +15,7 @@ pub mod units;
 
 mod account;
 mod amend;
+mod auction;
 mod band;
 mod book;
 mod cancel;
@@ -43,13 +44,14 @@ mod session;
 mod snapshot;
 mod table;
 mod timers;
+mod trading_state;
 mod venue;
 mod view;
 
 pub use engine::{Engine, Sequenced};
 pub use expiry::Due;
-pub use instrument::TradingState;
 pub use order::Tif;
 pub use restore::SnapshotError;
 pub use self_trade::{Stp, StpMode};
+pub use trading_state::TradingState;
 pub use view::{AccountView, InstrumentView, OrderView, PositionView, SessionView};

@@ -10,7 +10,8 @@ use crate::limits::ACCOUNT_FEES;
 use crate::order::{Order, Tif, slot_of};
 use crate::pool::NONE;
 use crate::position::Position;
-use crate::units::{Lots, Money, Side};
+use crate::trading_state::TradingState;
+use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
 
 /// An order on its way against the other side. It stands in no queue, and its lots count for nobody.
@@ -77,6 +78,9 @@ impl Venue {
 
     fn cross<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, taker: &mut Order) -> Stop {
         let Position { account, instrument, .. } = *self.positions.at(taker.position);
+        if self.instruments[instrument].state == TradingState::Auction {
+            return Stop::NothingCrosses;
+        }
         let (side, stp) = (taker.side(), taker.stp());
         while taker.leaves() > Lots::ZERO {
             let book = &self.instruments[instrument].book;
@@ -105,18 +109,15 @@ impl Venue {
         taker: &mut Order,
         maker_slot: u32,
     ) {
-        let maker = self.orders.at_mut(maker_slot);
-        let lots = taker.leaves().min(maker.leaves());
+        let lots = taker.leaves().min(self.orders.at(maker_slot).leaves());
         taker.fill(lots);
-        maker.fill(lots);
-        let maker = *maker;
+        let maker = self.fill_resting(maker_slot, lots);
         let terms = &self.instruments[instrument];
         let value = maker.ticks * lots * terms.tick_value;
         let taker_fee = value.share_rounded_up(terms.taker_fee);
         let maker_fee = value.share_rounded_up(terms.maker_fee);
         let made = Match { id: self.next_match, instrument, price: terms.price(maker.ticks), lots };
         self.next_match += 1;
-        self.positions.at_mut(maker.position).close(maker.side(), maker.ticks, lots);
         self.move_lots_and_money(taker, lots, value, taker_fee);
         self.move_lots_and_money(&maker, lots, value, maker_fee);
         self.tell_executed(
@@ -135,6 +136,47 @@ impl Venue {
         if maker.position != taker.position {
             self.leave_position(maker.position);
         }
+    }
+
+    /// Rule 10.4: two orders that rest, at a price that is neither's own. Neither is a taker.
+    pub fn fill_in_auction<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        instrument: u32,
+        ticks: Ticks,
+        slots: [u32; 2],
+    ) {
+        let [bid, ask] = slots.map(|slot| self.orders.at(slot).leaves());
+        let lots = bid.min(ask);
+        let orders = slots.map(|slot| self.fill_resting(slot, lots));
+        let terms = &self.instruments[instrument];
+        let value = ticks * lots * terms.tick_value;
+        let fee = value.share_rounded_up(terms.maker_fee);
+        let made = Match { id: self.next_match, instrument, price: terms.price(ticks), lots };
+        self.next_match += 1;
+        for order in &orders {
+            self.move_lots_and_money(order, lots, value, fee);
+        }
+        for order in &orders {
+            self.tell_executed(voice, &made, Execution { order, fee, liquidity: liquidity::AUCTION });
+        }
+        for order in orders.iter().filter(|order| order.leaves() == Lots::ZERO) {
+            self.remove(order);
+        }
+        let [bid, ask] = orders.map(|order| order.position);
+        self.leave_position(bid);
+        if ask != bid {
+            self.leave_position(ask);
+        }
+    }
+
+    /// So many lots of a resting order are matched: what it is after that. It leaves its queue when all that it says is told.
+    fn fill_resting(&mut self, slot: u32, lots: Lots) -> Order {
+        let order = self.orders.at_mut(slot);
+        order.fill(lots);
+        let order = *order;
+        self.positions.at_mut(order.position).close(order.side(), order.ticks, lots);
+        order
     }
 
     fn move_lots_and_money(&mut self, order: &Order, lots: Lots, value: Money, fee: Money) {

@@ -13,6 +13,10 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 /// Schema id of order entry and of all that members and operators send.
 pub const SCHEMA_ORDER_ENTRY: u16 = 7701;
+/// Schema id of what is told to everybody.
+pub const SCHEMA_MARKET_DATA: u16 = 7702;
+/// Templates from here on are of that schema.
+pub const FIRST_PUBLIC_TEMPLATE: u16 = 400;
 /// The one version of the layouts that this build speaks.
 pub const SCHEMA_VERSION: u16 = 1;
 /// Price9 and Lots null.
@@ -44,10 +48,11 @@ impl GroupSize {
 
 impl Header {
     pub fn of<M: Message>() -> Header {
+        let is_public = M::TEMPLATE >= FIRST_PUBLIC_TEMPLATE;
         Header {
             block_length: U16::new(size_of::<M>() as u16),
             template_id: U16::new(M::TEMPLATE),
-            schema_id: U16::new(SCHEMA_ORDER_ENTRY),
+            schema_id: U16::new(if is_public { SCHEMA_MARKET_DATA } else { SCHEMA_ORDER_ENTRY }),
             version: U16::new(SCHEMA_VERSION),
         }
     }

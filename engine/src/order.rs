@@ -400,6 +400,12 @@ impl Orders {
         std::iter::successors(step(slot), move |order| step(order.after))
     }
 
+    /// The orders of one queue from `slot` on, oldest first.
+    pub fn queued_from(&self, slot: u32) -> impl Iterator<Item = &Order> {
+        let step = |slot: u32| (slot != NONE).then(|| self.at(slot));
+        std::iter::successors(step(slot), move |order| step(order.younger))
+    }
+
     /// All open orders in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
         self.nodes.iter().filter(|order| order.id != 0)

@@ -8,7 +8,7 @@ use crate::command::{
 };
 use crate::emit::Voice;
 use crate::event::{Confirmed, EventSink};
-use crate::instrument::{BadPrice, TradingState, list};
+use crate::instrument::{BadPrice, list};
 use crate::limits::DEPOSIT_MAX;
 use crate::message::Message;
 use crate::reject::Reject;
@@ -17,7 +17,7 @@ use crate::units::Money;
 use crate::venue::Venue;
 
 /// Why a privileged command was refused, and the field that is to blame.
-type Refusal = (Reject, u16);
+pub type Refusal = (Reject, u16);
 
 const DONE: (u16, u16) = (0, 0);
 
@@ -33,6 +33,7 @@ impl Venue {
         let may = |only: Role| {
             if role.is_none_or(|role| role == only) { Ok(()) } else { Err((Reject::Permission, 0)) }
         };
+        let mut change = None;
         let (template, outcome) = match command {
             Command::VenueOpen(_) => {
                 let taken = may(Role::Admin).and(Err((Reject::AlreadyExists, 0)));
@@ -43,8 +44,10 @@ impl Venue {
                 (InstrumentCreate::TEMPLATE, outcome)
             }
             Command::InstrumentState(request) => {
-                let outcome = may(Role::Admin).and_then(|()| self.set_state(request));
-                (InstrumentState::TEMPLATE, outcome)
+                let now_ns = voice.command.ts_ns;
+                let read = may(Role::Admin).and_then(|()| self.read_state(now_ns, request));
+                change = read.ok();
+                (InstrumentState::TEMPLATE, read.map(drop))
             }
             Command::AccountCreate(request) => {
                 let outcome = may(Role::Admin).and_then(|()| self.create_account(request));
@@ -75,6 +78,9 @@ impl Venue {
             Some(slot) => voice.tell(self.sessions.at_mut(slot), block),
             None => voice.tell_unnumbered(0, block),
         }
+        if let Some(change) = change {
+            self.change_state(voice, change);
+        }
     }
 
     /// Rule 3.3.
@@ -88,17 +94,6 @@ impl Venue {
         }
         let (instrument, listing) = list(request)?;
         self.instruments.create(id, instrument, listing);
-        Ok(())
-    }
-
-    /// Rule 3.8.
-    fn set_state(&mut self, request: &InstrumentState) -> Result<(), Refusal> {
-        let id = request.instrument_id.get();
-        if !self.instruments.contains(id) {
-            return Err((Reject::UnknownInstrument, 1));
-        }
-        let state = TradingState::from_wire(request.state).ok_or((Reject::InvalidParameter, 2))?;
-        self.instruments[id].state = state;
         Ok(())
     }
 

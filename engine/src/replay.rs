@@ -13,8 +13,8 @@ use crate::command::{
     MarkPrice, MassCancel, MassQuote, ModifyOrder, NewOrder, Refused, SessionCreate, Tick, VenueOpen,
 };
 use crate::event::{
-    Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck, NotApplied, OrderAccepted,
-    OrderCanceled, OrderExecuted, OrderModified, OrderRejected, SessionReject,
+    AuctionIndicative, Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck, NotApplied,
+    OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected, SessionReject,
 };
 use crate::message::{HEADER_BYTES, Header, Message, ORIGIN_BYTES, ROUTE_BYTES};
 use crate::{Due, Engine, Sequenced};
@@ -244,7 +244,7 @@ impl fmt::Display for Difference {
             }
             What::ContinuationDue { order_id: 0, recorded } => write!(
                 f,
-                "command seq {seq}: recorded {} while the continuation of a mass cancel is due: {}",
+                "command seq {seq}: recorded {} while a continuation without an order is due: {}",
                 name_after(recorded, ORIGIN_BYTES),
                 Hex(recorded)
             ),
@@ -362,6 +362,6 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
     name_of! {
         Logon NewOrder ModifyOrder CancelOrder MassCancel MarkPrice Deposit VenueOpen InstrumentCreate AccountCreate
         SessionCreate InstrumentState MassQuote Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
-        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck Confirmed
+        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck Confirmed AuctionIndicative
     }
 }

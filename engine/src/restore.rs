@@ -6,12 +6,13 @@ use std::fmt;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use crate::auction::Uncrossing;
 use crate::command::Role;
 use crate::continuation::Continuation;
 use crate::emit::Reference;
 use crate::engine::Engine;
 use crate::expiry;
-use crate::instrument::{TradingState, list};
+use crate::instrument::list;
 use crate::limits::{
     ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
 };
@@ -24,9 +25,10 @@ use crate::privileged::has_account;
 use crate::self_trade::{Stp, StpMode};
 use crate::session::Session;
 use crate::snapshot::{
-    AccountRecord, Expected, Head, InstrumentRecord, MassCancelRecord, OrderRecord, PositionRecord,
-    SessionRecord, VERSION, VenueRecord,
+    AccountRecord, BookWorkRecord, Expected, Head, InstrumentRecord, MassCancelRecord, OrderRecord,
+    PositionRecord, SessionRecord, VERSION, VenueRecord,
 };
+use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
 use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
 
@@ -144,6 +146,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     must(taker == 0 || venue.orders.by_id(taker).is_some(), "the order to be continued is missing")?;
     venue.list_orders()?;
     reader.section(|record| venue.read_mass_cancel_record(record))?;
+    reader.section(|record| venue.read_book_work(record))?;
     venue.check_invariants().map_err(SnapshotError::Inconsistent)?;
     Ok(venue)
 }
@@ -172,8 +175,12 @@ impl Venue {
         let (instrument, listing) = list(&record.terms).map_err(|(reject, _)| missing(reject.text()))?;
         let state = u8::try_from(record.state.get()).ok().and_then(TradingState::from_wire);
         self.instruments.create(id, instrument, listing);
-        self.instruments[id].state = state.ok_or(missing("a trading state is unknown"))?;
-        Ok(())
+        let state = state.ok_or(missing("a trading state is unknown"))?;
+        self.instruments[id].state = state;
+        let times = AuctionTimes { until_ns: record.until.get(), next_second_ns: record.next_second.get() };
+        *self.instruments.auction_mut(id) = times;
+        let has_times = state == TradingState::Auction && times.until_ns < UNTIL_NS_END;
+        must(has_times || times == AuctionTimes::NONE, "an instrument has the times of an auction")
     }
 
     fn read_session(&mut self, record: &SessionRecord) -> Checked {
@@ -223,7 +230,8 @@ impl Venue {
             *self.positions.at_mut(order.position).quote_mut(order.side()) = order.slot();
         }
         if is_taker {
-            let meets = self.instruments[instrument].book.crosses(order.side(), order.ticks);
+            let row = &self.instruments[instrument];
+            let meets = row.state == TradingState::Open && row.book.crosses(order.side(), order.ticks);
             return must(meets, "the order to be continued meets nothing");
         }
         let rank = if order.side() == Side::Buy { -order.ticks.0 } else { order.ticks.0 };
@@ -354,6 +362,22 @@ impl Venue {
         };
         must(self.next_named(&work).is_some(), "a mass cancel has nothing left to cancel")?;
         self.continuation = Continuation::MassCancel(work);
+        Ok(())
+    }
+    fn read_book_work(&mut self, record: &BookWorkRecord) -> Checked {
+        must(self.continuation.due().is_none(), "two continuations are due")?;
+        let (instrument, ticks) = (record.instrument_id.get(), Ticks(record.price.get()));
+        let row =
+            self.instruments.find(instrument).ok_or(missing("the instrument of an auction is missing"))?;
+        self.continuation = if ticks == Ticks(0) {
+            let is_left = row.state == TradingState::Expired && self.first_order(instrument).is_some();
+            must(is_left, "an instrument has no orders left to end")?;
+            Continuation::Expiring(instrument)
+        } else {
+            let is_left = row.state == TradingState::Open && row.meets_at(ticks);
+            must(is_left, "an auction has nothing left to match")?;
+            Continuation::Uncrossing(Uncrossing { instrument, ticks })
+        };
         Ok(())
     }
 }

@@ -8,7 +8,8 @@
 //! head        32   version u64 (3) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
 //! accounts    40   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1)                              by id
-//! instruments 116  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32           by id
+//! instruments 132  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
+//!                  until u64 (0: none) | next_second u64 (in Auction; else 0)                             by id
 //! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
 //!                  role u8 | connected u8 (0: never, connection 0) | pad u16                               by id
 //! positions   16   account_id u32 | instrument_id u32 | lots i64                     by account, then instrument
@@ -19,6 +20,8 @@
 //!                  by instrument, buys before sells, best price first, by priority; last the taker to be continued
 //! mass cancel 48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | target u32 | canceled u32 |
 //!                  scope u8 | side u8 | pad u16 | pad u32                  none, or the one that is to be continued
+//! book work   16   instrument_id u32 | pad u32 | price i64 (ticks; 0: its orders end)
+//!                                                                         none, or the auction that is to be continued
 //! ```
 //!
 //! A position stands here while lots or open lots are not zero; its open lots follow from the orders.
@@ -29,10 +32,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::command::{InstrumentCreate, VenueOpen};
 use crate::continuation::Continuation;
 use crate::engine::Engine;
-use crate::instrument::{Instrument, Listing};
+use crate::instrument::Instrument;
 use crate::mass_cancel::{MassCanceling, sides_to_wire};
 use crate::order::Order;
 use crate::session::Session;
+use crate::units::Ticks;
 use crate::venue::Venue;
 
 pub const VERSION: u64 = 3;
@@ -52,7 +56,7 @@ records! {
         terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, pad: U64, deposits: I128,
     }
     AccountRecord = 40 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32 }
-    InstrumentRecord = 116 { terms: InstrumentCreate, state: U32 }
+    InstrumentRecord = 132 { terms: InstrumentCreate, state: U32, until: U64, next_second: U64 }
     SessionRecord = 36 {
         session_id: U64, next_client_seq: U64, next_server_seq: U64, account_id: U32, connection: U32,
         role: u8, connected: u8, pad: U16,
@@ -68,6 +72,7 @@ records! {
         session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, target: U32, canceled: U32,
         scope: u8, side: u8, pad_a: U16, pad_b: U32,
     }
+    BookWorkRecord = 16 { instrument_id: U32, pad: U32, price: I64 }
 }
 
 /// Where canonical bytes go.
@@ -138,7 +143,7 @@ impl Venue {
         section(
             sink,
             self.instruments.len(),
-            self.instruments.iter().map(|(id, row)| instrument_record(id, row, self.instruments.listing(id))),
+            self.instruments.iter().map(|(id, row)| self.instrument_record(id, row)),
         );
         section(sink, self.sessions.len(), self.sessions.iter().map(session_record));
         self.encode_positions(sink);
@@ -152,6 +157,17 @@ impl Venue {
             _ => None,
         };
         section(sink, u32::from(waiting.is_some()), waiting.into_iter());
+        let work = match &self.continuation {
+            Continuation::Uncrossing(work) => Some((work.instrument, work.ticks)),
+            Continuation::Expiring(instrument) => Some((*instrument, Ticks(0))),
+            _ => None,
+        };
+        let record = |(instrument, ticks): (u32, Ticks)| BookWorkRecord {
+            instrument_id: U32::new(instrument),
+            pad: U32::new(0),
+            price: I64::new(ticks.0),
+        };
+        section(sink, u32::from(work.is_some()), work.into_iter().map(record));
     }
 
     fn record(&self) -> VenueRecord {
@@ -232,6 +248,35 @@ impl Venue {
         }
     }
 
+    fn instrument_record(&self, id: u32, row: &Instrument) -> InstrumentRecord {
+        let (listing, auction) = (self.instruments.listing(id), self.instruments.auction(id));
+        let terms = InstrumentCreate {
+            symbol: listing.symbol,
+            tick_size: I64::new(row.tick_size),
+            lot_size: I64::new(listing.lot_size),
+            contract_size: I64::new(listing.contract_size),
+            mark: I64::new(row.price(row.mark)),
+            qty_max: I64::new(row.qty_max.0),
+            instrument_id: U32::new(id),
+            underlying_id: U32::new(listing.underlying_id),
+            initial_margin_ppm: U32::new(row.initial_margin.0),
+            maker_fee_ppm: U32::new(row.maker_fee.0),
+            taker_fee_ppm: U32::new(row.taker_fee.0),
+            kind: listing.kind,
+            pad_a: 0,
+            pad_b: U16::new(0),
+            price_band_ppm: U32::new(row.price_band.0),
+            pad_c: U32::new(0),
+            pad_d: U64::new(0),
+        };
+        InstrumentRecord {
+            terms,
+            state: U32::new(row.state as u32),
+            until: U64::new(auction.until_ns),
+            next_second: U64::new(auction.next_second_ns),
+        }
+    }
+
     fn mass_cancel_record(&self, work: &MassCanceling) -> MassCancelRecord {
         let (scope, target) = work.scope.to_wire();
         MassCancelRecord {
@@ -258,29 +303,6 @@ fn section<R: IntoBytes + Immutable>(
     for record in records {
         sink.put(record.as_bytes());
     }
-}
-
-fn instrument_record(id: u32, row: &Instrument, listing: &Listing) -> InstrumentRecord {
-    let terms = InstrumentCreate {
-        symbol: listing.symbol,
-        tick_size: I64::new(row.tick_size),
-        lot_size: I64::new(listing.lot_size),
-        contract_size: I64::new(listing.contract_size),
-        mark: I64::new(row.price(row.mark)),
-        qty_max: I64::new(row.qty_max.0),
-        instrument_id: U32::new(id),
-        underlying_id: U32::new(listing.underlying_id),
-        initial_margin_ppm: U32::new(row.initial_margin.0),
-        maker_fee_ppm: U32::new(row.maker_fee.0),
-        taker_fee_ppm: U32::new(row.taker_fee.0),
-        kind: listing.kind,
-        pad_a: 0,
-        pad_b: U16::new(0),
-        price_band_ppm: U32::new(row.price_band.0),
-        pad_c: U32::new(0),
-        pad_d: U64::new(0),
-    };
-    InstrumentRecord { terms, state: U32::new(row.state as u32) }
 }
 
 fn session_record(session: &Session) -> SessionRecord {

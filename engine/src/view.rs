@@ -3,11 +3,12 @@
 
 use crate::command::{Char16, Char32, Role};
 use crate::engine::Engine;
-use crate::instrument::{Instrument, Listing, TradingState};
+use crate::instrument::{Instrument, Listing};
 use crate::message::NULL_U64;
 use crate::order::{Order, Tif};
 use crate::self_trade::Stp;
 use crate::session::Session;
+use crate::trading_state::TradingState;
 use crate::units::{Lots, Money, Ppm, Side, TickValue, Ticks};
 use crate::venue::Venue;
 

@@ -319,7 +319,7 @@ fn a_trading_state_stops_orders_and_not_cancels() {
         > 20:3 Accepted 3.0 #1 sell 1@99 ref 3
         10 state 4
         > 10:5 Confirmed Permission template 324 field 0 ref 5
-        60 state 3
+        60 state 2
         > 60:4 Confirmed InvalidParameter template 324 field 2 ref 4
         60 state 4 id=9
         > 60:5 Confirmed UnknownInstrument template 324 field 1 ref 5

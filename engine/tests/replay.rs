@@ -241,7 +241,7 @@ fn a_mass_cancel_that_is_due_is_named() {
     assert_eq!(engine.continuation(), Some(0), "one step of two");
     let mut replay = replay(&groups).expect("no difference");
     let difference = replay.command(10, 1000, &order(4, 1, 1, 1)).expect_err("not now").to_string();
-    let start = "command seq 10: recorded NewOrder while the continuation of a mass cancel is due";
+    let start = "command seq 10: recorded NewOrder while a continuation without an order is due";
     assert!(difference.starts_with(start), "{difference}");
     replay.command(10, 1000, &continued(0)).expect("due");
     assert_eq!(replay.owed(), 2, "the second cancel and the answer");

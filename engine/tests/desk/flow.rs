@@ -76,9 +76,9 @@ pub fn draw(
         50..66 => Draft::of(amend(random, open)),
         66..82 => Draft::of(cancel(random, open)),
         82..85 => Draft::of(mass_cancel(random)),
-        85..90 => Draft::of(mark(random)),
-        90..92 => Draft::of(deposit(random)),
-        92..94 => Draft::of(state(random)),
+        85..88 => Draft::of(mark(random)),
+        88..90 => Draft::of(deposit(random)),
+        90..94 => Draft::of(state(random)),
         94 => Draft::of(logon(random)),
         95 if random.one_in(2) => Draft::of(Tick { pad_a: U64::new(random.below(2)) }),
         95 => Draft::of(Continue { order_id: U64::new(random.below(1 << 26)) }),
@@ -127,7 +127,7 @@ fn origin(random: &mut Random, numbers: impl Fn(u64) -> u64) -> Origin {
 
 fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
     let side = 1 + random.below(2) as u8;
-    let sweeps = random.one_in(10);
+    let sweeps = random.one_in(6);
     let (away, deep) = if side == 1 { (-3, 104) } else { (3, 96) };
     let ticks = if sweeps { deep } else { 100 + away + random.below(6) as i64 - 2 };
     let mut request = NewOrder {
@@ -267,7 +267,12 @@ fn quote(random: &mut Random) -> QuoteEntry {
 fn state(random: &mut Random) -> InstrumentState {
     InstrumentState {
         instrument_id: (random.below(4) as u32).into(),
-        state: random.pick(&[4, 4, 4, 5, 6, 7]),
+        // What has expired is gone for the rest of the flow.
+        state: if random.one_in(60) {
+            8
+        } else {
+            random.pick(&[3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 6, 7, 9])
+        },
         pad_a: 0,
         pad_b: 0.into(),
         until: 0.into(),

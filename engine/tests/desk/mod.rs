@@ -183,7 +183,11 @@ fn describe_block(message: &[u8]) -> String {
         );
     }
     if let Some(e) = block::<OrderExecuted>(message) {
-        let role = if e.liquidity == liquidity::MAKER { "maker" } else { "taker" };
+        let role = match e.liquidity {
+            liquidity::MAKER => "maker",
+            liquidity::TAKER => "taker",
+            _ => "auction",
+        };
         return format!(
             "{role} {} #{} {} {}@{} leaves {} cum {} fee {} position {} match {} ref {}",
             order_name(e.order_id.get()),
@@ -197,6 +201,23 @@ fn describe_block(message: &[u8]) -> String {
             e.position,
             e.match_id,
             e.ref_seq
+        );
+    }
+    if let Some(e) = block::<AuctionIndicative>(message) {
+        let side = match e.imbalance_side {
+            3 => "none",
+            side => side_name(side),
+        };
+        let end = match e.auction_end.get() {
+            NULL_U64 => "untold".to_string(),
+            end => end.to_string(),
+        };
+        return format!(
+            "Indicative {} {}@{} surplus {} {side} end {end}",
+            e.instrument_id,
+            e.indicative_qty,
+            if e.indicative_px == NULL_I64 { "none".to_string() } else { price_name(e.indicative_px.get()) },
+            e.imbalance_qty
         );
     }
     let e = block::<Confirmed>(message).expect("an event of a known template");
@@ -691,4 +712,26 @@ pub fn check_on(desk: &mut Desk, script: &str) {
 #[track_caller]
 pub fn check(script: &str) {
     check_on(&mut Desk::open(1_000_000_000_000_000), script);
+}
+
+/// Whatever a cut or a flipped byte makes of a snapshot, it is refused or a state that could have been.
+#[track_caller]
+pub fn spoil(bytes: &[u8]) {
+    for cut in 0..bytes.len() {
+        assert!(Engine::restore(&bytes[..cut]).is_err(), "cut at {cut}");
+    }
+    let mut longer = bytes.to_vec();
+    longer.push(0);
+    assert!(Engine::restore(&longer).is_err(), "a trailing byte");
+    // The capacities stand at 64..96; larger ones only ask for more memory.
+    for place in (0..64).chain(96..bytes.len()) {
+        for flip in [1, 0x80, 0xFF] {
+            let mut flipped = bytes.to_vec();
+            flipped[place] ^= flip;
+            if let Ok(engine) = Engine::restore(&flipped) {
+                assert_eq!(engine.snapshot(), flipped, "byte {place}");
+                engine.check_invariants().expect("an accepted snapshot is consistent");
+            }
+        }
+    }
 }
