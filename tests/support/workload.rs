@@ -4,6 +4,7 @@
 //! counts in `Coverage` what the model answered.
 
 mod features;
+mod special;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +14,12 @@ use engine::event::*;
 use engine::limits::PRICE_TICKS_MAX;
 use engine::message::*;
 use engine::reject::Reject;
-use zerocopy::little_endian::U64;
+use zerocopy::little_endian::{I64, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::model::{Instrument, Model, Order};
+
+use special::Burst;
 
 pub use features::Features;
 
@@ -165,6 +168,9 @@ const SESSIONS: [(u64, u32, Role); 30] = [
     (6, 0, Role::RiskModel),
 ];
 
+/// Sessions whose client ids only rise.
+const RISING: [u64; 3] = [105, 201, 202];
+
 /// One instrument of the genesis: sizes in 1e-9, mark in ticks.
 struct Listing {
     tick: i64,
@@ -213,6 +219,9 @@ pub struct Workload {
     genesis: Vec<Step>,
     cl_ord_id: u64,
     short: Option<Short>,
+    burst: Option<Burst>,
+    /// Accounts and client ids of the last orders that were accepted.
+    ids: Vec<(u32, u64)>,
 }
 
 /// What was refused for its margin: a deposit of what is missing, or of one less, and it comes again.
@@ -227,7 +236,15 @@ impl Workload {
     pub fn new(seed: u64, profile: Profile) -> Workload {
         let mut genesis = genesis(&profile);
         genesis.reverse();
-        Workload { draw: Draw::new(seed), profile, genesis, cl_ord_id: 0, short: None }
+        Workload {
+            draw: Draw::new(seed),
+            profile,
+            genesis,
+            cl_ord_id: 0,
+            short: None,
+            burst: None,
+            ids: Vec::new(),
+        }
     }
 
     /// What comes next, for a command that will be stamped `ts_ns`.
@@ -248,6 +265,14 @@ impl Workload {
             && let Some(step) = self.thaw(model, ts_ns)
         {
             return step;
+        }
+        if self.draw.one_in(2)
+            && let Some(step) = self.next_of_burst(model, ts_ns)
+        {
+            return step;
+        }
+        if self.draw.one_in(6) {
+            return self.special_step(model, ts_ns);
         }
         match self.draw.below(1000) {
             0..340 => self.near_order(model, ts_ns),
@@ -295,6 +320,7 @@ impl Workload {
 
     /// Remembers what the answer to `step` asks for.
     fn hear(&mut self, step: &Step, events: &[Vec<u8>]) {
+        self.remember(step, events);
         let answer = events.last().and_then(|event| block::<OrderRejected>(&event[ROUTE_BYTES..]));
         let Some(answer) = answer else { return };
         let hurried = block::<NewOrder>(&step.message).is_some_and(|it| it.max_delay_us.get() != 0)
@@ -347,6 +373,7 @@ impl Workload {
         let qty = (lots / i128::from(self.draw.between(1, 3))).clamp(1, instrument.qty_max);
         order.qty = (qty as i64).into();
         (order.tif, order.expire_time) = (self.draw.of(&[2, 3]), NULL_U64.into());
+        order.display_qty = NULL_I64.into();
         self.send_order(model, ts_ns, order)
     }
 
@@ -354,7 +381,7 @@ impl Workload {
     fn special_order(&mut self, model: &Model, ts_ns: u64) -> Step {
         let mut order = self.order(model, ts_ns, 3);
         let (id, buy) = (order.instrument_id.get(), order.side == 1);
-        order.expire_time = NULL_U64.into();
+        (order.expire_time, order.display_qty) = (NULL_U64.into(), NULL_I64.into());
         match self.draw.below(10) {
             0..3 => {
                 (order.ord_type, order.tif) = (2, self.draw.of(&[3, 3, 4]));
@@ -414,6 +441,12 @@ impl Workload {
         order.stp_group = self.draw.of(&[0, 0, 0, 7, 8]).into();
         if order.tif == 2 && self.draw.one_in(5) {
             (order.tif, order.expire_time) = self.end(ts_ns);
+        }
+        if !matches!(order.tif, 3 | 4) && self.draw.one_in(6) {
+            order.display_qty = self.display(order.qty.get());
+        }
+        if self.draw.one_in(20) {
+            order.flags = 4.into();
         }
         order
     }
@@ -490,13 +523,17 @@ impl Workload {
                 6 => order.cl_ord_id = 0.into(),
                 7 => (order.ord_type, order.price) = (self.draw.of(&[2, 3]), NULL_I64.into()),
                 8 => order.stp_mode = self.draw.of(&[0, 6, 255]),
-                9 => order.flags = self.draw.of(&[1, 2, 3, 4, 7, 0x80, 0x8000]).into(),
+                9 => order.flags = self.draw.of(&[1, 2, 3, 4, 5, 6, 7, 0x80, 0x8000]).into(),
                 10 => order.mmp_group = self.draw.of(&[1, u16::MAX]).into(),
                 11 => order.price = NULL_I64.into(),
                 12 => order.price = self.odd_price(order.price.get()).into(),
                 13 => order.qty = self.draw.of(&[0, -1, -5, i64::MIN, i64::MIN + 1]).into(),
                 14 => order.qty = self.odd_quantity(order.instrument_id.get()).into(),
-                15 => order.display_qty = self.draw.of(&[0, 1, -1, i64::MAX]).into(),
+                15 => {
+                    let qty = order.qty.get();
+                    order.display_qty =
+                        self.draw.of(&[0, 1, -1, qty, qty.wrapping_add(1), i64::MAX, i64::MIN + 1]).into();
+                }
                 16 => {
                     order.tif = self.draw.of(&[1, 2, 3, 5, 5, 5]);
                     let times = [0, 1, ts_ns, ts_ns - 1, ts_ns + 1, 1 << 63, u64::MAX - 1, NULL_U64];
@@ -529,6 +566,11 @@ impl Workload {
 
     /// A client id that the account has open, or had.
     fn used_cl_ord_id(&mut self, model: &Model, account: u32) -> u64 {
+        if self.draw.one_in(2)
+            && let Some(id) = self.remembered(account)
+        {
+            return id;
+        }
         let own = self.pick_order(model, |order| order.account == account);
         own.map_or(1, |order| order.cl_ord_id)
     }
@@ -536,12 +578,25 @@ impl Workload {
     // Cancels
 
     fn pick_order(&mut self, model: &Model, wanted: impl Fn(&Order) -> bool) -> Option<Order> {
-        let found: Vec<&Order> = model.open_orders().iter().filter(|order| wanted(order)).collect();
+        self.pick(model.open_orders().iter(), wanted)
+    }
+
+    /// One that is armed, too.
+    fn pick_open(&mut self, model: &Model, wanted: impl Fn(&Order) -> bool) -> Option<Order> {
+        self.pick(model.open_orders().iter().chain(model.armed()), wanted)
+    }
+
+    fn pick<'a>(
+        &mut self,
+        orders: impl Iterator<Item = &'a Order>,
+        wanted: impl Fn(&Order) -> bool,
+    ) -> Option<Order> {
+        let found: Vec<&Order> = orders.filter(|order| wanted(order)).collect();
         if found.is_empty() { None } else { Some(*self.draw.of(&found)) }
     }
 
     fn cancel(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let Some(order) = self.pick_order(model, |_| true) else { return self.near_order(model, ts_ns) };
+        let Some(order) = self.pick_open(model, |_| true) else { return self.near_order(model, ts_ns) };
         let owners: Vec<u64> =
             SESSIONS.iter().filter(|session| session.1 == order.account).map(|session| session.0).collect();
         let session = self.draw.of(&owners);
@@ -566,7 +621,7 @@ impl Workload {
     }
 
     fn bad_cancel(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let Some(order) = self.pick_order(model, |_| true) else { return self.near_order(model, ts_ns) };
+        let Some(order) = self.pick_open(model, |_| true) else { return self.near_order(model, ts_ns) };
         let mut cancel = self.naming(&order);
         let owner =
             SESSIONS.iter().find(|session| session.1 == order.account).map_or(100, |session| session.0);
@@ -676,11 +731,18 @@ impl Workload {
                 most,
             ])
             .into();
+        it.display_qty = NULL_I64.into();
+        if self.draw.one_in(3) {
+            let old = order.display.unwrap_or(order.qty) as i64;
+            let new = if it.qty.get() == NULL_I64 { total } else { it.qty.get() };
+            it.display_qty =
+                self.draw.of(&[1, old, old - 1, old + 1, new, new / 2 + 1, new.saturating_add(1)]).into();
+        }
         it
     }
 
     fn bad_amend(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let Some(order) = self.pick_order(model, |order| order.account != FEES) else {
+        let Some(order) = self.pick_open(model, |order| order.account != FEES) else {
             return self.near_order(model, ts_ns);
         };
         let mut it = self.amend_of(model, &order);
@@ -718,7 +780,7 @@ impl Workload {
     // Mass cancels
 
     fn mass_cancel(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let Some(order) = self.pick_order(model, |_| true) else { return self.near_order(model, ts_ns) };
+        let Some(order) = self.pick_open(model, |_| true) else { return self.near_order(model, ts_ns) };
         let owners = SESSIONS.iter().filter(|session| session.1 == order.account);
         let owners: Vec<u64> =
             owners.filter(|it| matches!(it.2, Role::Trade | Role::CancelOnly)).map(|it| it.0).collect();
@@ -735,14 +797,19 @@ impl Workload {
         it.instrument_id = order.instrument.into();
         it.underlying_id = listed(order.instrument).underlying.into();
         it.mmp_group = self.draw.of(&[0, 0, 5]).into();
-        it.scope = self.draw.of(&[1, 2, 3, 4]);
+        it.scope = self.draw.of(&[1, 2, 3, 4, 5, 5]);
+        it.kind =
+            self.draw.of(&[listed(order.instrument).kind, listed(order.instrument).kind, 0, 1, 2, 5, 255]);
+        if it.scope == 5 && self.draw.one_in(3) {
+            it.underlying_id = self.draw.of(&[0, 0, 1, 2, 99]).into();
+        }
         it.side = self.draw.of(&[1, 2, 3, 3]);
         it.block_new = self.draw.of(&[0, 0, 0, 1, 1, 2]);
         it
     }
 
     fn bad_mass_cancel(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let Some(order) = self.pick_order(model, |_| true) else { return self.near_order(model, ts_ns) };
+        let Some(order) = self.pick_open(model, |_| true) else { return self.near_order(model, ts_ns) };
         let owner = SESSIONS.iter().find(|session| session.1 == order.account);
         let mut session = owner.map_or(100, |session| session.0);
         let mut it = self.mass_cancel_of(&order);
@@ -750,7 +817,7 @@ impl Workload {
             match self.draw.below(6) {
                 0 => session = self.draw.of(&SESSIONS).0,
                 1 => it.account_id = self.draw.of(&[0, 1, 4, 5, 30, u32::MAX]).into(),
-                2 => it.scope = self.draw.of(&[0, 5, 7, 255]),
+                2 => it.scope = self.draw.of(&[0, 7, 255]),
                 3 => it.side = self.draw.of(&[0, 4, 255]),
                 4 => it.block_new = self.draw.of(&[3, 255]),
                 _ => it.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
@@ -785,7 +852,13 @@ impl Workload {
     }
 
     fn mark(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let mut mark = MarkPrice::new_zeroed();
+        let (instrument_id, price) = self.oracle_price(model);
+        let it = MarkPrice { price, instrument_id, pad_a: 0.into() };
+        self.privileged(model, ts_ns, Role::Oracle, it)
+    }
+
+    /// What an oracle says, wrong now and then.
+    fn oracle_price(&mut self, model: &Model) -> (U32, I64) {
         let id = self.draw.between(1, LISTINGS.len() as i64) as u32;
         let listing = listed(id);
         let now = model.instrument(id).map_or(1, |instrument: &Instrument| instrument.mark) as i64;
@@ -793,15 +866,14 @@ impl Workload {
         let home = if self.draw.one_in(4) { listing.mark } else { now };
         let ticks = (home + self.draw.between(-3, 3)).clamp(1, PRICE_TICKS_MAX);
         let price = ticks.saturating_mul(listing.tick);
-        mark.instrument_id = id.into();
-        mark.price = price.into();
+        let (mut id, mut told) = (id, price);
         match self.draw.below(12) {
-            0 => mark.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
-            1 => mark.price = self.draw.of(&[0, -1, i64::MIN, i64::MAX, PRICE_TICKS_MAX + 1]).into(),
-            2 => mark.price = (price - 1).into(),
+            0 => id = self.draw.of(&[0, 9, 10, 11, u32::MAX]),
+            1 => told = self.draw.of(&[0, -1, i64::MIN, i64::MAX, PRICE_TICKS_MAX + 1]),
+            2 => told = price - 1,
             _ => {}
         }
-        self.privileged(model, ts_ns, Role::Oracle, mark)
+        (id.into(), told.into())
     }
 
     fn deposit(&mut self, model: &Model, ts_ns: u64) -> Step {
@@ -848,6 +920,7 @@ impl Workload {
             self.draw.of(&[0, 1, 100, 300, 301, 302, 303, 304, 305, 306, 307, 308, 309, 310]).into();
         session.account_id = self.draw.of(&[0, 1, 4, 5, 99]).into();
         session.role = self.draw.of(&[0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 255]);
+        session.rising_ids = self.draw.of(&[0, 0, 0, 1, 1, 2, 255]);
         session
     }
 
@@ -1061,6 +1134,7 @@ fn genesis(profile: &Profile) -> Vec<Step> {
     for (id, account, role) in SESSIONS {
         let mut session = SessionCreate::new_zeroed();
         (session.session_id, session.account_id, session.role) = (id.into(), account.into(), role as u8);
+        session.rising_ids = RISING.contains(&id).into();
         steps.push(venue(bytes(session)));
         // Session 6 stays without a connection until a logon is drawn for it.
         if id == 6 {

@@ -43,8 +43,8 @@ impl Features {
                 if !self.time && matches!(it.tif, 1 | 5) {
                     (it.tif, it.expire_time) = (2, NULL_U64.into());
                 }
-                if !self.icebergs && it.display_qty.get() != NULL_I64 {
-                    it.display_qty = 0.into();
+                if !self.icebergs && it.display_qty.get() > 0 {
+                    it.display_qty = NULL_I64.into();
                 }
                 if !self.reduce_only {
                     it.flags = (it.flags.get() & !REDUCE_ONLY).into();
@@ -61,8 +61,8 @@ impl Features {
                 if !self.time && matches!(it.tif, 1 | 5) {
                     (it.tif, it.expire_time) = (2, NULL_U64.into());
                 }
-                if !self.icebergs && it.display_qty.get() != NULL_I64 {
-                    it.display_qty = 0.into();
+                if !self.icebergs && it.display_qty.get() > 0 {
+                    it.display_qty = NULL_I64.into();
                 }
                 if !self.reduce_only {
                     it.flags = (it.flags.get() & !REDUCE_ONLY).into();
@@ -70,7 +70,7 @@ impl Features {
             }
             MassCancel::TEMPLATE => {
                 let Ok(it) = MassCancel::mut_from_bytes(body) else { return };
-                if !self.scopes && matches!(it.scope, 5 | 6) {
+                if !self.scopes && it.scope == 5 {
                     it.scope = 0;
                 }
             }
