@@ -9,7 +9,8 @@ use crate::event::{AuctionIndicative, EventSink};
 use crate::instrument::Instrument;
 use crate::message::{NULL_I64, NULL_U64};
 use crate::pool::NONE;
-use crate::trading_state::AuctionTimes;
+use crate::timers::Timer;
+use crate::trading_state::{AuctionTimes, StateChange, TradingState};
 use crate::units::{Lots, Side, Ticks};
 use crate::venue::Venue;
 
@@ -100,14 +101,37 @@ impl Venue {
     /// Rule 10.5.
     pub fn start_auction<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, instrument: u32, until_ns: u64) {
         let next_second_ns = voice.command.ts_ns.saturating_add(SECOND_NS);
-        *self.instruments.auction_mut(instrument) = AuctionTimes { until_ns, next_second_ns };
+        self.time_auction(instrument, AuctionTimes { until_ns, next_second_ns });
         self.tell_indicative(voice, instrument);
+    }
+
+    /// Rule 10.5 for the one that is due: its end, or the next second.
+    pub fn tick_auction<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, instrument: u32) {
+        let (now_ns, times) = (voice.command.ts_ns, *self.instruments.auction(instrument));
+        if times.is_over(now_ns) {
+            let state = TradingState::Open;
+            return self.change_state(voice, StateChange { instrument, state, until_ns: 0 });
+        }
+        let into_second = (now_ns - times.next_second_ns) % SECOND_NS;
+        let next_second_ns = now_ns.saturating_add(SECOND_NS - into_second);
+        self.time_auction(instrument, AuctionTimes { next_second_ns, ..times });
+        self.tell_indicative(voice, instrument);
+    }
+
+    /// Sets the times of an auction, and its timer by them.
+    pub fn time_auction(&mut self, instrument: u32, times: AuctionTimes) {
+        *self.instruments.auction_mut(instrument) = times;
+        self.auctions.stop(instrument);
+        if times != AuctionTimes::NONE {
+            let (due_ns, rank) = (times.due_ns(), u64::from(instrument));
+            self.auctions.start(Timer { due_ns, rank, slot: instrument });
+        }
     }
 
     /// Rule 10.5: the last word of an auction, whatever comes after it.
     pub fn end_auction<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, instrument: u32) {
         self.tell_indicative(voice, instrument);
-        *self.instruments.auction_mut(instrument) = AuctionTimes::NONE;
+        self.time_auction(instrument, AuctionTimes::NONE);
     }
 
     /// Rule 10.4 for an instrument that has become Open.

@@ -11,7 +11,7 @@ use crate::emit::Voice;
 use crate::event::{EventSink, reason};
 use crate::message::{Framed, HEADER_BYTES, NULL_U64};
 use crate::order::{Order, Tif};
-use crate::timers::Timer;
+use crate::timers::{Timer, Timers};
 use crate::venue::Venue;
 
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -92,13 +92,26 @@ impl Venue {
 
     /// Rule 8.2.
     pub fn deadline(&self) -> Option<u64> {
-        self.expiries.first().map(|timer| timer.due_ns)
+        let first = |timers: &Timers| timers.first().map(|timer| timer.due_ns);
+        match (first(&self.expiries), first(&self.auctions)) {
+            (Some(expiry), Some(auction)) => Some(expiry.min(auction)),
+            (expiry, auction) => expiry.or(auction),
+        }
     }
 
-    /// Rule 8.3, as far as the steps of one command go.
+    /// Rule 8.3: a `Tick` that finds orders to end does nothing else.
     pub fn tick<S: EventSink>(&mut self, voice: &mut Voice<'_, S>) {
         let now_ns = voice.command.ts_ns;
-        while let Some(timer) = self.expiries.first().copied().filter(|timer| timer.due_ns <= now_ns) {
+        if self.expiries.first_due(now_ns).is_some() {
+            self.end_expired(voice, now_ns);
+        } else if let Some(timer) = self.auctions.first_due(now_ns) {
+            self.tick_auction(voice, timer.slot);
+        }
+    }
+
+    /// As far as the steps of one command go.
+    fn end_expired<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, now_ns: u64) {
+        while let Some(timer) = self.expiries.first_due(now_ns) {
             if !self.take_step() {
                 return;
             }

@@ -86,6 +86,7 @@ impl Venue {
             }
             self.check_state(id, instrument)?;
         }
+        self.auctions.check()?;
         must(levels == self.levels.len(), || "a level is in no book".to_string())
     }
 
@@ -102,8 +103,11 @@ impl Venue {
             _ => true,
         };
         must(holds, || format!("rule 7.4: the book of instrument {id} does not suit its state"))?;
-        let is_timed = *self.instruments.auction(id) != AuctionTimes::NONE;
-        must(is_timed == (instrument.state == TradingState::Auction), || {
+        let times = *self.instruments.auction(id);
+        let is_timed = times != AuctionTimes::NONE;
+        let timer = self.auctions.of(id).map(|timer| (timer.due_ns, timer.rank));
+        let timed = is_timed.then_some((times.due_ns(), u64::from(id)));
+        must(is_timed == (instrument.state == TradingState::Auction) && timer == timed, || {
             format!("rule 10.5: instrument {id} has the times of an auction, or lacks them")
         })
     }

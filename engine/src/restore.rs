@@ -178,7 +178,7 @@ impl Venue {
         let state = state.ok_or(missing("a trading state is unknown"))?;
         self.instruments[id].state = state;
         let times = AuctionTimes { until_ns: record.until.get(), next_second_ns: record.next_second.get() };
-        *self.instruments.auction_mut(id) = times;
+        self.time_auction(id, times);
         let has_times = state == TradingState::Auction && times.until_ns < UNTIL_NS_END;
         must(has_times || times == AuctionTimes::NONE, "an instrument has the times of an auction")
     }

@@ -30,6 +30,11 @@ impl Timers {
         self.heap.first()
     }
 
+    /// The timer that is due first, where it is due by now.
+    pub fn first_due(&self, now_ns: u64) -> Option<Timer> {
+        self.first().copied().filter(|timer| timer.due_ns <= now_ns)
+    }
+
     pub fn len(&self) -> usize {
         self.heap.len()
     }

@@ -66,6 +66,16 @@ pub const UNTIL_NS_END: u64 = 1 << 63;
 
 impl AuctionTimes {
     pub const NONE: AuctionTimes = AuctionTimes { until_ns: 0, next_second_ns: 0 };
+
+    /// Is the auction to end by now?
+    pub fn is_over(&self, now_ns: u64) -> bool {
+        self.until_ns != 0 && self.until_ns <= now_ns
+    }
+
+    /// When something is to be done about it.
+    pub fn due_ns(&self) -> u64 {
+        if self.until_ns == 0 { self.next_second_ns } else { self.next_second_ns.min(self.until_ns) }
+    }
 }
 
 /// A change of state that nothing speaks against.

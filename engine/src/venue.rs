@@ -41,6 +41,8 @@ pub struct Venue {
     pub orders: Orders,
     /// When the open orders that have an expiry end.
     pub expiries: Timers,
+    /// When the instruments that are in Auction are told of next, or opened; slot and rank are the id.
+    pub auctions: Timers,
     pub sessions: Sessions,
 }
 
@@ -69,6 +71,7 @@ impl Venue {
             levels: Levels::new(limits.levels, key),
             orders: Orders::new(limits.orders, key),
             expiries: Timers::new(limits.orders),
+            auctions: Timers::new(limits.instruments + 1),
             sessions: Sessions::new(limits.sessions, key),
         }
     }

@@ -324,6 +324,115 @@ fn the_auction_price_follows_its_clauses() {
     }
 }
 
+/// Rules 8.2 and 10.5: each second from the start, and the end in place of a second.
+#[test]
+fn a_timed_auction_is_told_each_second_and_opens() {
+    let mut desk = Desk::open(1_000_000_000_000);
+    check_on(
+        &mut desk,
+        "
+        0 state 3 until=3500000000 at=1000000000
+        > 0:0 Confirmed Done template 324 field 0 ref 1
+        > 0:0 Indicative 1 0@none surplus 0 none end 3500000000
+        10 buy 2@101 #1
+        > 10:1 Accepted 1.0 #1 buy 2@101 ref 1
+        20 sell 1@99 #1
+        > 20:1 Accepted 2.1 #1 sell 1@99 ref 1
+        0 tick at=2000000000
+        > 0:0 Indicative 1 1@100 surplus 1 buy end 3500000000
+        0 tick at=2500000000
+        0 tick at=3400000000
+        > 0:0 Indicative 1 1@100 surplus 1 buy end 3500000000
+        0 tick at=3499999999
+        0 tick at=3500000000
+        > 0:0 Indicative 1 1@100 surplus 1 buy end 3500000000
+        > 10:2 auction 1.0 #1 buy 1@100 leaves 1 cum 1 fee 10000 position 1 match 1 ref 0
+        > 20:2 auction 2.1 #1 sell 1@100 leaves 0 cum 1 fee 10000 position -1 match 1 ref 0
+        ",
+    );
+    assert_eq!(desk.engine.deadline(), None);
+}
+
+/// Rule 10.5: seconds count from the start, and those that nobody was there to tell of are not told.
+#[test]
+fn missed_seconds_are_told_once() {
+    let mut desk = Desk::open(1_000_000_000_000);
+    desk.play("0 state 3 at=1000000000");
+    assert_eq!(desk.engine.deadline(), Some(2_000_000_000));
+    check_on(
+        &mut desk,
+        "
+        0 tick at=5999999999
+        > 0:0 Indicative 1 0@none surplus 0 none end untold
+        ",
+    );
+    assert_eq!(desk.engine.deadline(), Some(6_000_000_000));
+    check_on(
+        &mut desk,
+        "
+        0 tick at=6000000000
+        > 0:0 Indicative 1 0@none surplus 0 none end untold
+        0 state 6
+        > 0:0 Confirmed Done template 324 field 0 ref 1
+        > 0:0 Indicative 1 0@none surplus 0 none end untold
+        ",
+    );
+    assert_eq!(desk.engine.deadline(), None);
+}
+
+/// Rules 8.3 and 10.5: orders that end go first, then auctions by time, then by id; a second that is the end is the end.
+#[test]
+fn a_tick_does_what_is_due_first() {
+    let mut desk = Desk::open(1_000_000_000_000);
+    desk.play("0 state 3 id=2 at=1000000000\n0 state 3 until=2000000000 at=1000000000");
+    desk.play("10 buy 1@90 #1 expire=2000000000");
+    let mut twin = Engine::restore(&desk.engine.snapshot()).expect("a timed auction restores");
+    assert_eq!(twin.deadline(), Some(2_000_000_000));
+    std::mem::swap(&mut desk.engine, &mut twin);
+    check_on(
+        &mut desk,
+        "
+        0 tick at=2000000000
+        > 10:2 Canceled 1.0 #1 orig #1 buy leaves 1 cum 0 reason 7 ref 0
+        0 tick at=2000000000
+        > 0:0 Indicative 1 0@none surplus 0 none end 2000000000
+        0 tick at=2000000000
+        > 0:0 Indicative 2 0@none surplus 0 none end untold
+        0 tick at=2000000000
+        10 buy 1@90 #1
+        > 10:3 Accepted 2.0 #1 buy 1@90 ref 2
+        ",
+    );
+    assert_eq!(desk.engine.deadline(), Some(3_000_000_000));
+}
+
+/// Rule 10.5: an auction that is set again starts anew, and one that an administrator ends has no deadline.
+#[test]
+fn an_auction_set_again_starts_anew() {
+    let mut desk = Desk::open(1_000_000_000_000);
+    check_on(
+        &mut desk,
+        "
+        0 state 3 until=9000000000 at=1000000000
+        > 0:0 Confirmed Done template 324 field 0 ref 1
+        > 0:0 Indicative 1 0@none surplus 0 none end 9000000000
+        0 state 3 at=1500000000
+        > 0:0 Confirmed Done template 324 field 0 ref 1
+        > 0:0 Indicative 1 0@none surplus 0 none end untold
+        ",
+    );
+    assert_eq!(desk.engine.deadline(), Some(2_500_000_000));
+    desk.play("0 state 8");
+    assert_eq!(desk.engine.deadline(), None);
+}
+
+/// Rule 8.2: what is due is done before anything else.
+#[test]
+#[should_panic(expected = "rule 8.2")]
+fn an_auction_whose_end_is_due_stands_before_other_commands() {
+    Desk::open(0).play("0 state 3 until=2000000 at=1000000\n0 mark ticks=99 at=2000000");
+}
+
 /// The executions of an uncrossing, and every payload.
 #[derive(Default)]
 struct Heard {

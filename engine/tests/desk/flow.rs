@@ -78,7 +78,7 @@ pub fn draw(
         82..85 => Draft::of(mass_cancel(random)),
         85..88 => Draft::of(mark(random)),
         88..90 => Draft::of(deposit(random)),
-        90..94 => Draft::of(state(random)),
+        90..94 => Draft::of(state(random, ts_ns)),
         94 => Draft::of(logon(random)),
         95 if random.one_in(2) => Draft::of(Tick { pad_a: U64::new(random.below(2)) }),
         95 => Draft::of(Continue { order_id: U64::new(random.below(1 << 26)) }),
@@ -264,7 +264,8 @@ fn quote(random: &mut Random) -> QuoteEntry {
     }
 }
 
-fn state(random: &mut Random) -> InstrumentState {
+fn state(random: &mut Random, ts_ns: u64) -> InstrumentState {
+    let until = if random.one_in(3) { ts_ns + random.below(1 << 13) } else { 0 };
     InstrumentState {
         instrument_id: (random.below(4) as u32).into(),
         // What has expired is gone for the rest of the flow.
@@ -275,7 +276,7 @@ fn state(random: &mut Random) -> InstrumentState {
         },
         pad_a: 0,
         pad_b: 0.into(),
-        until: 0.into(),
+        until: until.into(),
     }
 }
 
