@@ -1,5 +1,6 @@
 //! Accounts: a quote balance, a list of positions, a list and a count of open orders, and whether new ones are blocked.
-//! Indexed by id; the names stand apart, because no order looks at them.
+//! Indexed by id; what few orders look at, the names and the highest
+//! client ids, stands apart.
 
 use std::ops::{Index, IndexMut};
 
@@ -63,6 +64,8 @@ impl Account {
 pub struct Accounts {
     rows: Vec<Account>,
     names: Vec<Char16>,
+    /// The highest client id of each that came from a session whose ids rise (rule 12.2).
+    highest_ids: Vec<u64>,
     count: u32,
 }
 
@@ -70,7 +73,8 @@ impl Accounts {
     /// The venue's own accounts exist from the start (rule 3.2), even above a smaller limit.
     pub fn new(limit: u32) -> Accounts {
         let size = limit.max(ACCOUNT_DUST) as usize + 1;
-        let mut accounts = Accounts { rows: room(size, ABSENT), names: room(size, [0; 16]), count: 0 };
+        let (rows, names, highest_ids) = (room(size, ABSENT), room(size, [0; 16]), room(size, 0));
+        let mut accounts = Accounts { rows, names, highest_ids, count: 0 };
         accounts.create(ACCOUNT_INSURANCE, *b"INSURANCE\0\0\0\0\0\0\0");
         accounts.create(ACCOUNT_FEES, *b"FEES\0\0\0\0\0\0\0\0\0\0\0\0");
         accounts.create(ACCOUNT_DUST, *b"DUST\0\0\0\0\0\0\0\0\0\0\0\0");
@@ -83,6 +87,7 @@ impl Accounts {
         if self.rows.len() <= index {
             self.rows.resize(index + 1, ABSENT);
             self.names.resize(index + 1, [0; 16]);
+            self.highest_ids.resize(index + 1, 0);
         }
         self.rows[index].word = EXISTS;
         self.names[index] = name;
@@ -99,6 +104,15 @@ impl Accounts {
 
     pub fn name(&self, id: u32) -> &Char16 {
         &self.names[id as usize]
+    }
+
+    pub fn highest_id(&self, id: u32) -> u64 {
+        self.highest_ids[id as usize]
+    }
+
+    pub fn raise_highest_id(&mut self, id: u32, cl_ord_id: u64) {
+        let highest = &mut self.highest_ids[id as usize];
+        *highest = cl_ord_id.max(*highest);
     }
 
     /// All accounts in the order of their ids.

@@ -66,7 +66,7 @@ impl Venue {
         let instrument_id = request.instrument_id.get();
         let instrument = self.instruments.find(instrument_id).ok_or(refused(Reject::UnknownInstrument, 6))?;
         let form = form::read(instrument, ts_ns, request)?;
-        self.check_client_id(account_id, request.cl_ord_id.get())?;
+        self.check_client_id(session, account_id, request.cl_ord_id.get())?;
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 9)?;
         self.check_trading(account_id, instrument_id)?;
         instrument.check_auction(form.can_wait())?;
@@ -103,12 +103,21 @@ impl Venue {
         Err(refused(Reject::NotYourAccount, field))
     }
 
-    /// Rule 4.8.
-    fn check_client_id(&self, account: u32, cl_ord_id: u64) -> Result<(), Refusal> {
+    /// Rules 4.8, 12.1 and 12.2.
+    pub fn check_client_id(&self, session: &Session, account: u32, cl_ord_id: u64) -> Result<(), Refusal> {
+        let duplicate = refused(Reject::DuplicateClOrdId, 1);
         let is_of = |position| self.positions.at(position).account == account;
-        match self.orders.by_client_id(account, cl_ord_id, is_of) {
-            Some(other) => Err(refused(Reject::DuplicateClOrdId, 1).with_order(other.id)),
-            None => Ok(()),
+        let open = self.orders.by_client_id(account, cl_ord_id, is_of).map(|other| other.id);
+        if let Some(first) = open.or_else(|| self.closed_ids.find(account, cl_ord_id)) {
+            return Err(duplicate.with_order(first));
+        }
+        must(!session.rising_ids || cl_ord_id > self.accounts.highest_id(account), duplicate)
+    }
+
+    /// Rule 12.2: an order was accepted.
+    pub fn raise_highest_id(&mut self, sender: u32, account: u32, cl_ord_id: u64) {
+        if self.sessions.at(sender).rising_ids {
+            self.accounts.raise_highest_id(account, cl_ord_id);
         }
     }
 
@@ -145,6 +154,7 @@ impl Venue {
         let id = order_id(self.next_serial, self.orders.slots.take());
         self.next_serial += 1;
         let (account, instrument) = (request.account_id.get(), request.instrument_id.get());
+        self.raise_highest_id(sender, account, request.cl_ord_id.get());
         let position = admitted.position.unwrap_or_else(|| {
             self.positions.enter(&mut self.accounts[account], Position::flat(account, instrument))
         });

@@ -1,7 +1,7 @@
 //! What always holds (section 7), derived twice from the open orders: once from the table of slots and once from the
 //! books. For tests and restores; it reads everything and allocates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::continuation::Continuation;
 use crate::expiry;
@@ -41,7 +41,8 @@ impl Venue {
         self.check_orders()?;
         self.check_expiries()?;
         self.check_account_lists()?;
-        self.check_quotes()
+        self.check_quotes()?;
+        self.check_closed_ids()
     }
 
     /// Rule 7.1.
@@ -217,6 +218,24 @@ impl Venue {
             }
             must(youngest == account.youngest && listed == account.open_orders(), || {
                 format!("account {id}: its list ends early or late")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Rule 12.1: every closed id is found by its name and is the only one of it, and its order is not open.
+    fn check_closed_ids(&self) -> Result<(), String> {
+        let window = &self.closed_ids;
+        let held = window.entered().min(u64::from(self.limits.closed_ids));
+        must(u64::from(window.len()) == held, || format!("rule 12.1: the window holds {}", window.len()))?;
+        must(window.sum() == window.recomputed_sum(), || "the sum of the closed ids is another".to_string())?;
+        let mut serials: BTreeSet<u64> = self.orders.iter().map(|order| serial_of(order.id)).collect();
+        for closed in window.iter() {
+            let is_of = |position| self.positions.at(position).account == closed.account;
+            let open = self.orders.by_client_id(closed.account, closed.cl_ord_id, is_of);
+            let found = window.find(closed.account, closed.cl_ord_id) == Some(closed.order_id);
+            must(found && open.is_none() && serials.insert(serial_of(closed.order_id)), || {
+                format!("rule 12.1: order {} is misplaced among the closed ids", closed.order_id)
             })?;
         }
         Ok(())

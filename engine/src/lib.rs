@@ -19,6 +19,7 @@ mod auction;
 mod band;
 mod book;
 mod cancel;
+mod closed_ids;
 mod continuation;
 mod depth;
 mod emit;

@@ -3,6 +3,7 @@
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 
+use crate::closed_ids::ClosedId;
 use crate::continuation::Continuation;
 use crate::emit::Voice;
 use crate::event::{EventSink, OrderExecuted, liquidity, reason, status};
@@ -244,13 +245,22 @@ impl Venue {
         if taker.is_open {
             self.close(&taker.order);
         }
-        self.orders.slots.release(taker.order.slot());
+        self.retire(&taker.order);
     }
 
     /// Takes a resting order away for good. Its position entry stays where it is.
     pub fn remove(&mut self, order: &Order) {
         self.lift(order);
         self.close(order);
+        self.retire(order);
+    }
+
+    /// An order has ended: its slot is free, and its client id stays used for a while (rule 12.1).
+    pub fn retire(&mut self, order: &Order) {
+        if !order.is_quote() {
+            let account = self.positions.at(order.position).account;
+            self.closed_ids.enter(ClosedId { account, cl_ord_id: order.cl_ord_id, order_id: order.id });
+        }
         self.orders.slots.release(order.slot());
     }
 

@@ -123,6 +123,10 @@ impl Venue {
             return Err((Reject::AlreadyExists, 1));
         }
         let role = Role::from_wire(request.role).ok_or((Reject::InvalidParameter, 3))?;
+        let rising_ids = request.rising_ids == 1;
+        if request.rising_ids > 1 || rising_ids && role != Role::Trade {
+            return Err((Reject::InvalidParameter, 4));
+        }
         if has_account(role) {
             if !self.accounts.contains(account) {
                 return Err((Reject::UnknownAccount, 2));
@@ -133,7 +137,7 @@ impl Venue {
         if self.sessions.is_full() {
             return Err((Reject::Capacity, 1));
         }
-        self.sessions.create(Session::new(id, account, role));
+        self.sessions.create(Session { rising_ids, ..Session::new(id, account, role) });
         Ok(())
     }
 

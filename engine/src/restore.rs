@@ -4,9 +4,11 @@
 
 use std::fmt;
 
+use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::auction::Uncrossing;
+use crate::closed_ids::ClosedId;
 use crate::command::Role;
 use crate::continuation::Continuation;
 use crate::emit::Reference;
@@ -25,8 +27,8 @@ use crate::privileged::has_account;
 use crate::self_trade::{Stp, StpMode};
 use crate::session::Session;
 use crate::snapshot::{
-    AccountRecord, BookWorkRecord, Expected, Head, InstrumentRecord, MassCancelRecord, OrderRecord,
-    PositionRecord, SessionRecord, VERSION, VenueRecord,
+    AccountRecord, BookWorkRecord, ClosedIdRecord, Expected, Head, InstrumentRecord, MassCancelRecord,
+    OrderRecord, PositionRecord, SessionRecord, VERSION, VenueRecord,
 };
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
 use crate::units::{Lots, Money, Side, Ticks};
@@ -90,7 +92,7 @@ impl<'a> Reader<'a> {
         &mut self,
         mut each: impl FnMut(&'a R) -> Checked,
     ) -> Checked {
-        let count: &zerocopy::little_endian::U32 = self.record()?;
+        let count: &U32 = self.record()?;
         for _ in 0..count.get() {
             each(self.record()?)?;
         }
@@ -147,6 +149,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     venue.list_orders()?;
     reader.section(|record| venue.read_mass_cancel_record(record))?;
     reader.section(|record| venue.read_book_work(record))?;
+    venue.read_closed_ids(reader)?;
     venue.check_invariants().map_err(SnapshotError::Inconsistent)?;
     Ok(venue)
 }
@@ -165,6 +168,7 @@ impl Venue {
         must(record.blocked.get() <= 1, "a block is neither on nor off")?;
         self.accounts[id].quote = Money(quote);
         self.accounts[id].set_blocked(record.blocked.get() == 1);
+        self.accounts.raise_highest_id(id, record.highest_id.get());
         Ok(())
     }
 
@@ -191,12 +195,15 @@ impl Venue {
         must(!self.sessions.is_full(), "there are more sessions than the limit")?;
         let owned = if has_account(role) { self.accounts.contains(account) } else { account == 0 };
         must(owned, "a session's account does not suit its role")?;
+        let rises = record.rising_ids == 1 && role == Role::Trade;
+        must(record.rising_ids == 0 || rises, "a session's ids cannot rise")?;
         let seqs = [record.next_client_seq.get(), record.next_server_seq.get()];
         must(seqs.iter().all(|seq| (1..=SEQ_MAX).contains(seq)), "a session's number is out of range")?;
         self.sessions.create(Session {
             next_client_seq: seqs[0],
             next_server_seq: seqs[1],
             connection: (record.connected != 0).then_some(record.connection.get()),
+            rising_ids: record.rising_ids == 1,
             ..Session::new(id, account, role)
         });
         Ok(())
@@ -364,6 +371,7 @@ impl Venue {
         self.continuation = Continuation::MassCancel(work);
         Ok(())
     }
+
     fn read_book_work(&mut self, record: &BookWorkRecord) -> Checked {
         must(self.continuation.due().is_none(), "two continuations are due")?;
         let (instrument, ticks) = (record.instrument_id.get(), Ticks(record.price.get()));
@@ -379,5 +387,37 @@ impl Venue {
             Continuation::Uncrossing(Uncrossing { instrument, ticks })
         };
         Ok(())
+    }
+
+    /// The window as it was filled: as many as entered, or as many as it holds. The invariants compare it with the orders.
+    fn read_closed_ids(&mut self, reader: &mut Reader<'_>) -> Checked {
+        let entered: &U64 = reader.record()?;
+        let entered = entered.get();
+        must(entered < self.next_serial, "more orders have ended than there were")?;
+        let room = u64::from(self.limits.closed_ids);
+        must(room > 0 || entered == 0, "closed ids entered where no window is")?;
+        let held = entered.min(room);
+        self.closed_ids.resume_at(entered - held);
+        reader.section(|record: &ClosedIdRecord| {
+            must(self.closed_ids.entered() < entered, "the window holds too many closed ids")?;
+            let closed = ClosedId {
+                account: record.account_id.get(),
+                cl_ord_id: record.cl_ord_id.get(),
+                order_id: record.order_id.get(),
+            };
+            self.check_closed_id(&closed)?;
+            self.closed_ids.enter(closed);
+            Ok(())
+        })?;
+        must(self.closed_ids.entered() == entered, "the window holds too few closed ids")
+    }
+
+    fn check_closed_id(&self, closed: &ClosedId) -> Checked {
+        let id = closed.order_id;
+        must(self.accounts.contains(closed.account), "a closed id's account is missing")?;
+        must((1..self.next_serial).contains(&serial_of(id)), "a closed id's serial is out of range")?;
+        must(slot_of(id) < self.limits.orders, "a closed id's slot is out of range")?;
+        let twin = self.closed_ids.find(closed.account, closed.cl_ord_id);
+        must(closed.cl_ord_id != 0 && twin.is_none(), "a closed id stands twice or is 0")
     }
 }

@@ -20,6 +20,8 @@ pub struct Session {
     pub connection: Option<u32>,
     pub account: u32,
     pub role: Role,
+    /// The client ids of its orders only rise (rule 12.2).
+    pub rising_ids: bool,
 }
 
 /// CodMode Off and TradingState Open, as a logon reports them.
@@ -43,7 +45,15 @@ pub enum Turn {
 
 impl Session {
     pub fn new(id: u64, account: u32, role: Role) -> Session {
-        Session { id, next_client_seq: 1, next_server_seq: 1, connection: None, account, role }
+        Session {
+            id,
+            next_client_seq: 1,
+            next_server_seq: 1,
+            connection: None,
+            account,
+            role,
+            rising_ids: false,
+        }
     }
 
     /// Rule 2.4. A turn that is taken uses up the number, whatever becomes of the command.

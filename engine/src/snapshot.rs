@@ -1,17 +1,18 @@
-//! The canonical bytes of an engine: what a snapshot holds and what the digest is of. They determine all future behaviour
-//! and nothing else: equal engines have equal bytes, whatever their history in memory. Written by one walk; the sink
-//! decides whether the bytes are kept, hashed or compared. `restore` reads them back.
+//! The canonical bytes of an engine. They determine all future behaviour and nothing else: equal engines have equal bytes,
+//! whatever their history in memory. Written by one walk; the sink decides whether the bytes are kept, hashed or compared.
+//! `restore` reads them back. The digest is of the same bytes, save that the window of closed ids, which is too long to be
+//! hashed at every mark, is covered by its sum.
 //!
 //! All numbers little-endian. A section is a u32 count, then that many records.
 //!
 //! ```text
 //! head        32   version u64 (3) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
-//! accounts    40   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1)                              by id
+//! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
 //! instruments 132  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
 //!                  until u64 (0: none) | next_second u64 (in Auction; else 0)                             by id
 //! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
-//!                  role u8 | connected u8 (0: never, connection 0) | pad u16                               by id
+//!                  role u8 | connected u8 (0: never, connection 0) | rising_ids u8 (0, 1) | pad u8                               by id
 //! positions   16   account_id u32 | instrument_id u32 | lots i64                     by account, then instrument
 //! orders      96   order_id u64 | cl_ord_id u64 | session_id u64 | price i64 (ticks) | qty i64 | leaves i64 |
 //!                  account_id u32 | instrument_id u32 | side u8 | tif u8 | stp_mode u8 | market u8 (0, 1) | stp_group u32 |
@@ -22,13 +23,19 @@
 //!                  scope u8 | side u8 | pad u16 | pad u32                  none, or the one that is to be continued
 //! book work   16   instrument_id u32 | pad u32 | price i64 (ticks; 0: its orders end)
 //!                                                                         none, or the auction that is to be continued
+//! window       8   closed ids that ever entered it u64
+//! closed ids  20   account_id u32 | cl_ord_id u64 | order_id u64              in the order in which they entered, the last ones
 //! ```
+//!
+//! The digest: BLAKE3 of these bytes, with the records of the closed ids (not their count) replaced by their sum, u128: the
+//! wrapping sum of `mix` (in `closed_ids`) of each one and of its number, which counts those that ever entered from 0.
 //!
 //! A position stands here while lots or open lots are not zero; its open lots follow from the orders.
 
 use zerocopy::little_endian::{I64, I128, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::closed_ids::{ClosedId, ClosedIds};
 use crate::command::{InstrumentCreate, VenueOpen};
 use crate::continuation::Continuation;
 use crate::engine::Engine;
@@ -55,11 +62,11 @@ records! {
     VenueRecord = 128 {
         terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, pad: U64, deposits: I128,
     }
-    AccountRecord = 40 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32 }
+    AccountRecord = 48 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32, highest_id: U64 }
     InstrumentRecord = 132 { terms: InstrumentCreate, state: U32, until: U64, next_second: U64 }
     SessionRecord = 36 {
         session_id: U64, next_client_seq: U64, next_server_seq: U64, account_id: U32, connection: U32,
-        role: u8, connected: u8, pad: U16,
+        role: u8, connected: u8, rising_ids: u8, pad: u8,
     }
     PositionRecord = 16 { account_id: U32, instrument_id: U32, lots: I64 }
     OrderRecord = 96 {
@@ -73,11 +80,19 @@ records! {
         scope: u8, side: u8, pad_a: U16, pad_b: U32,
     }
     BookWorkRecord = 16 { instrument_id: U32, pad: U32, price: I64 }
+    ClosedIdRecord = 20 { account_id: U32, cl_ord_id: U64, order_id: U64 }
 }
 
 /// Where canonical bytes go.
 pub trait Canonical {
     fn put(&mut self, bytes: &[u8]);
+
+    fn put_closed_ids(&mut self, window: &ClosedIds)
+    where
+        Self: Sized,
+    {
+        section(self, window.len(), window.iter().map(closed_id_record));
+    }
 }
 
 impl Canonical for Vec<u8> {
@@ -89,6 +104,12 @@ impl Canonical for Vec<u8> {
 impl Canonical for blake3::Hasher {
     fn put(&mut self, bytes: &[u8]) {
         self.update(bytes);
+    }
+
+    /// A mark is due every few thousand commands, and the window may hold millions.
+    fn put_closed_ids(&mut self, window: &ClosedIds) {
+        self.put(&window.len().to_le_bytes());
+        self.put(&window.sum().to_le_bytes());
     }
 }
 
@@ -108,7 +129,7 @@ impl Canonical for Expected<'_> {
 }
 
 impl Engine {
-    /// BLAKE3 of the canonical bytes. Walks everything, allocates nothing.
+    /// BLAKE3 of the canonical bytes, the closed ids by their sum. Walks everything else, allocates nothing.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         self.encode(&mut hasher);
@@ -168,6 +189,8 @@ impl Venue {
             price: I64::new(ticks.0),
         };
         section(sink, u32::from(work.is_some()), work.into_iter().map(record));
+        sink.put(&self.closed_ids.entered().to_le_bytes());
+        sink.put_closed_ids(&self.closed_ids);
     }
 
     fn record(&self) -> VenueRecord {
@@ -204,6 +227,7 @@ impl Venue {
             name: *self.accounts.name(id),
             quote: I128::new(row.quote.0),
             blocked: U32::new(u32::from(row.is_blocked())),
+            highest_id: U64::new(self.accounts.highest_id(id)),
         });
         section(sink, self.accounts.len(), records);
     }
@@ -294,6 +318,14 @@ impl Venue {
     }
 }
 
+fn closed_id_record(closed: &ClosedId) -> ClosedIdRecord {
+    ClosedIdRecord {
+        account_id: U32::new(closed.account),
+        cl_ord_id: U64::new(closed.cl_ord_id),
+        order_id: U64::new(closed.order_id),
+    }
+}
+
 fn section<R: IntoBytes + Immutable>(
     sink: &mut impl Canonical,
     count: u32,
@@ -314,6 +346,7 @@ fn session_record(session: &Session) -> SessionRecord {
         connection: U32::new(session.connection.unwrap_or(0)),
         role: session.role as u8,
         connected: u8::from(session.connection.is_some()),
-        pad: U16::new(0),
+        rising_ids: u8::from(session.rising_ids),
+        pad: 0,
     }
 }

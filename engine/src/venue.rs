@@ -5,6 +5,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 
 use crate::account::Accounts;
+use crate::closed_ids::ClosedIds;
 use crate::command::{Command, Logon, VenueOpen, template_of};
 use crate::continuation::Continuation;
 use crate::emit::Voice;
@@ -39,6 +40,7 @@ pub struct Venue {
     pub instruments: Instruments,
     pub levels: Levels,
     pub orders: Orders,
+    pub closed_ids: ClosedIds,
     /// When the open orders that have an expiry end.
     pub expiries: Timers,
     /// When the instruments that are in Auction are told of next, or opened; slot and rank are the id.
@@ -70,6 +72,7 @@ impl Venue {
             instruments: Instruments::new(limits.instruments),
             levels: Levels::new(limits.levels, key),
             orders: Orders::new(limits.orders, key),
+            closed_ids: ClosedIds::new(limits.closed_ids, key),
             expiries: Timers::new(limits.orders),
             auctions: Timers::new(limits.instruments + 1),
             sessions: Sessions::new(limits.sessions, key),

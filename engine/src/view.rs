@@ -68,6 +68,8 @@ pub struct SessionView {
     pub next_server_seq: u64,
     /// The connection of the last logon.
     pub connection: Option<u32>,
+    /// The client ids of its orders only rise (rule 12.2).
+    pub rising_ids: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +193,7 @@ fn session_view(session: &Session) -> SessionView {
         next_client_seq: session.next_client_seq,
         next_server_seq: session.next_server_seq,
         connection: session.connection,
+        rising_ids: session.rising_ids,
     }
 }
 

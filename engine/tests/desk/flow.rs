@@ -93,7 +93,7 @@ pub fn draw(
             session_id: U64::new(random.below(100)),
             account_id: U32::new(random.below(8) as u32),
             role: random.below(9) as u8,
-            rising_ids: 0,
+            rising_ids: random.pick(&[0, 1, 1, 2]),
             pad_a: 0.into(),
         }),
         _ => Draft::of(AccountCreate {

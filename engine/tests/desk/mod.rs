@@ -278,6 +278,7 @@ pub struct Desk {
     pub ts_ns: u64,
 }
 
+/// Without a window of closed ids (rule 12.1), so that a script may use an id again.
 pub fn venue_open(hash_key: [u64; 2]) -> VenueOpen {
     VenueOpen {
         venue_id: 77.into(),
@@ -291,7 +292,7 @@ pub fn venue_open(hash_key: [u64; 2]) -> VenueOpen {
         positions_max: 10.into(),
         orders_per_account_max: 6.into(),
         matches_per_command_max: 3.into(),
-        closed_ids_max: 5.into(),
+        closed_ids_max: 0.into(),
         mmp_groups_max: 3.into(),
         pad_a: 0.into(),
     }
@@ -550,7 +551,7 @@ fn message(words: &Words<'_>) -> Vec<u8> {
             session_id: (words.or("id", 0) as u64).into(),
             account_id: (words.or("account", 0) as u32).into(),
             role: words.or("role", 1) as u8,
-            rising_ids: 0,
+            rising_ids: words.or("rising", 0) as u8,
             pad_a: 0.into(),
         }),
         "instrument" => bytes_of(listing(words)),
