@@ -85,7 +85,7 @@ impl Book {
         orders: &'a Orders,
         side: Side,
     ) -> impl Iterator<Item = u32> + use<'a> {
-        levels.walk(self.side(side)).flat_map(move |level| {
+        levels.walk(self.side(side), side).flat_map(move |(_, level)| {
             let step = |slot: u32| (slot != NONE).then_some(slot);
             std::iter::successors(step(level.head), move |slot| step(orders.at(*slot).younger))
         })

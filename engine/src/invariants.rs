@@ -83,7 +83,7 @@ impl Venue {
             let book = &instrument.book;
             for side in [Side::Buy, Side::Sell] {
                 self.levels.check(book.side(side), side)?;
-                levels += self.levels.walk(book.side(side)).count() as u32;
+                levels += self.levels.walk(book.side(side), side).count() as u32;
             }
             self.check_state(id, instrument)?;
         }
@@ -170,7 +170,7 @@ impl Venue {
                 format!("order {} is not found", order.id)
             })?;
             let placed =
-                order.id == self.continuation.taker() || self.levels.at(order.level).ticks == order.ticks;
+                order.id == self.continuation.taker() || self.levels.ticks(order.level) == order.ticks;
             let open = order.leaves() > Lots::ZERO && order.leaves() <= order.qty();
             must(placed && open, || format!("order {} is misplaced or done", order.id))?;
         }
