@@ -65,29 +65,29 @@ impl Venue {
         let (bids, asks) = (instrument.book.side(Side::Buy), instrument.book.side(Side::Sell));
         let (mut bid, mut demand) = (NONE, Lots::ZERO);
         let mut next = bids.best;
-        while next != NONE && self.levels.at(next).ticks >= asks.best_ticks {
+        while next != NONE && self.levels.ticks(next) >= asks.best_ticks {
             demand += self.lots_at(self.levels.at(next).head);
-            (bid, next) = (next, self.levels.at(next).worse);
+            (bid, next) = (next, self.levels.worse(Side::Buy, next));
         }
         let (mut ask, mut supply) = (asks.best, Lots::ZERO);
         let mut low = asks.best_ticks;
         let mut best: Option<Clearing> = None;
         while bid != NONE {
-            let level = self.levels.at(bid);
-            if ask != NONE && self.levels.at(ask).ticks == low {
+            let bid_ticks = self.levels.ticks(bid);
+            if ask != NONE && self.levels.ticks(ask) == low {
                 supply += self.lots_at(self.levels.at(ask).head);
-                ask = self.levels.at(ask).worse;
+                ask = self.levels.worse(Side::Sell, ask);
             }
-            let below_ask = if ask == NONE { level.ticks } else { Ticks(self.levels.at(ask).ticks.0 - 1) };
-            let high = level.ticks.min(below_ask);
+            let below_ask = if ask == NONE { bid_ticks } else { Ticks(self.levels.ticks(ask).0 - 1) };
+            let high = bid_ticks.min(below_ask);
             let found = Clearing { ticks: instrument.mark.clamp(low, high), demand, supply };
             if best.is_none_or(|best| found.rank(instrument.mark) < best.rank(instrument.mark)) {
                 best = Some(found);
             }
             low = Ticks(high.0 + 1);
-            if high == level.ticks {
-                demand -= self.lots_at(level.head);
-                bid = level.better;
+            if high == bid_ticks {
+                demand -= self.lots_at(self.levels.at(bid).head);
+                bid = self.levels.better(Side::Buy, bid);
             }
         }
         best

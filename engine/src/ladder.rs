@@ -194,6 +194,17 @@ impl Levels {
         }
     }
 
+    /// The next better level, `NONE` before the first.
+    pub fn better(&self, side: Side, slot: u32) -> u32 {
+        let (page, index) = split(slot);
+        let here = &self.pages[page];
+        match here.next(side.opposite(), index) {
+            Some(next) => join(page, next),
+            None if here.better == NONE => NONE,
+            None => join(here.better, self.pages[here.better].best(side.opposite())),
+        }
+    }
+
     /// The level of this price, made when there is none. The caller has seen that a level is free.
     pub fn enter(&mut self, ladder: &mut Ladder, side: Side, ticks: Ticks) -> u32 {
         if ladder.best_ticks == ticks {
@@ -221,8 +232,7 @@ impl Levels {
         let (page, index) = split(slot);
         if slot == ladder.best {
             ladder.best = self.worse(side, slot);
-            ladder.best_ticks =
-                if ladder.best == NONE { nothing_at(side) } else { self.ticks(ladder.best) };
+            ladder.best_ticks = if ladder.best == NONE { nothing_at(side) } else { self.ticks(ladder.best) };
         }
         let here = &mut self.pages[page];
         here.levels[index as usize] = EMPTY;
@@ -429,6 +439,12 @@ mod tests {
             }
             let walked: Vec<i64> = levels.walk(&ladder, side).map(|(ticks, _)| ticks.0).collect();
             assert_eq!(walked, expected);
+            let back = std::iter::successors(Some(ladder.best), |slot| {
+                Some(levels.worse(side, *slot)).filter(|slot| *slot != NONE)
+            });
+            let better = back.map(|slot| levels.better(side, slot)).filter(|slot| *slot != NONE);
+            let better: Vec<i64> = better.map(|slot| levels.ticks(slot).0).collect();
+            assert_eq!(better, expected[..expected.len().saturating_sub(1)]);
             levels.check(&ladder, side).expect("tree, thread and table agree");
             assert_eq!(levels.len() as usize, model.len());
         }

@@ -47,15 +47,14 @@ fn requirement(instrument: &Instrument, position: &Position) -> Money {
     initial_margin(instrument, worst) + open_order_cost(instrument, position)
 }
 
-/// Rule 6.4: what one instrument requires beyond `requirement` once the order has joined.
-fn increase(instrument: &Instrument, position: &Position, asked: Asked) -> Money {
+/// Rule 6.4: the same once the order has joined.
+fn requirement_with(instrument: &Instrument, position: &Position, asked: Asked) -> Money {
     let Position { lots, open_buy: buys, open_sell: sells, .. } = *position;
     let joined = match asked.side {
         Side::Buy => worst(lots, buys + asked.lots, sells),
         Side::Sell => worst(lots, buys, sells + asked.lots),
     };
-    initial_margin(instrument, joined) - initial_margin(instrument, worst(lots, buys, sells))
-        + own_cost(instrument, asked)
+    initial_margin(instrument, joined) + open_order_cost(instrument, position) + own_cost(instrument, asked)
 }
 
 /// Rule 6.4: slippage and fee of the order itself.
@@ -102,7 +101,7 @@ impl Venue {
     pub fn margin_shortfall(&self, instrument: u32, position: &Position, asked: Asked) -> Option<Money> {
         let standing = self.standing(position.account);
         let instrument = &self.instruments[instrument];
-        let more = increase(instrument, position, asked);
+        let more = requirement_with(instrument, position, asked) - requirement(instrument, position);
         let short = standing.requirement + more - standing.equity;
         let refused = short > Money::ZERO && more > Money::ZERO && !only_closes(instrument, position, asked);
         refused.then_some(short)
@@ -112,8 +111,7 @@ impl Venue {
     pub fn amend_shortfall(&self, position: &Position, without: &Position, asked: Asked) -> Option<Money> {
         let instrument = &self.instruments[position.instrument];
         let standing = self.standing(position.account);
-        let alone = requirement(instrument, without) - requirement(instrument, position);
-        let more = alone + increase(instrument, without, asked);
+        let more = requirement_with(instrument, without, asked) - requirement(instrument, position);
         let short = standing.requirement + more - standing.equity;
         (short > Money::ZERO && more > Money::ZERO).then_some(short)
     }

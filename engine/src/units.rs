@@ -31,17 +31,25 @@ const MILLION: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Ppm(pub u32);
 
+/// The whole product of two 64-bit factors: it always fits, so nothing is checked.
+fn wide(left: i64, right: i64) -> i128 {
+    i128::from(left).wrapping_mul(i128::from(right))
+}
+
 impl Mul<Lots> for Ticks {
     type Output = TickLots;
     fn mul(self, lots: Lots) -> TickLots {
-        TickLots(i128::from(self.0) * i128::from(lots.0))
+        TickLots(wide(self.0, lots.0))
     }
 }
 
 impl Mul<TickValue> for TickLots {
     type Output = Money;
     fn mul(self, value: TickValue) -> Money {
-        Money(self.0 * i128::from(value.0))
+        match i64::try_from(self.0) {
+            Ok(small) => Money(wide(small, value.0)),
+            Err(_) => Money(self.0 * i128::from(value.0)),
+        }
     }
 }
 
@@ -84,12 +92,17 @@ impl Money {
     /// `rate` of a non-negative amount, rounded up: against whoever pays.
     pub fn share_rounded_up(self, rate: Ppm) -> Money {
         debug_assert!(self.0 >= 0);
-        // Whole millions and the rest apart: no product overflows, and what fits 64 bits divides by a constant there.
-        let (millions, rest) = match u64::try_from(self.0) {
-            Ok(small) => (i128::from(small / MILLION), small % MILLION),
-            Err(_) => (self.0 / i128::from(MILLION), (self.0 % i128::from(MILLION)) as u64),
-        };
-        Money(millions * i128::from(rate.0) + i128::from((rest * u64::from(rate.0)).div_ceil(MILLION)))
+        debug_assert!(u64::from(rate.0) <= MILLION);
+        // Whole millions and the rest apart, so that no product overflows; a rate is at most one.
+        let rate = u64::from(rate.0);
+        let of_rest = |rest: u64| (rest * rate).div_ceil(MILLION);
+        match u64::try_from(self.0) {
+            Ok(small) => Money(i128::from(small / MILLION * rate + of_rest(small % MILLION))),
+            Err(_) => {
+                let million = i128::from(MILLION);
+                Money(self.0 / million * i128::from(rate) + i128::from(of_rest((self.0 % million) as u64)))
+            }
+        }
     }
 }
 

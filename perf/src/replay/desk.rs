@@ -1,9 +1,12 @@
 //! An open venue with a funded account and a logged-on session for each account of a workload, and its records as the
 //! commands that those sessions would send. Encoding is apart from applying, so that only the engine is timed.
 //!
-//! A move is a cancel and a new order of what remained, which the record's hint tells: this engine has no other way.
+//! A move is an amend to the new price, which loses its priority. Where the price stays, which an amend would take for no
+//! change, it is a cancel and a new order of what remained; the record's hints tell.
 
-use engine::command::{AccountCreate, CancelOrder, Deposit, InstrumentCreate, Logon, NewOrder, Role};
+use engine::command::{
+    AccountCreate, CancelOrder, Deposit, InstrumentCreate, Logon, ModifyOrder, NewOrder, Role,
+};
 use engine::command::{SessionCreate, VenueOpen};
 use engine::event::EventSink;
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, Limits, POSITION_LOTS_MAX};
@@ -110,11 +113,11 @@ impl Desk {
             match record.op {
                 op::NEW | op::IOC => self.enter(record, record.quantity.get(), batch),
                 op::CANCEL => self.cancel(record, batch),
+                _ if record.hint_quantity.get() == 0 => self.cancel(record, batch),
+                _ if record.hint_price != record.price => self.amend(record, batch),
                 _ => {
                     self.cancel(record, batch);
-                    if record.hint_quantity.get() > 0 {
-                        self.enter(record, record.hint_quantity.get(), batch);
-                    }
+                    self.enter(record, record.hint_quantity.get(), batch);
                 }
             }
             batch.ends.push(batch.slots.len());
@@ -144,6 +147,15 @@ impl Desk {
             account_id: (ACCOUNT_MEMBERS_FROM + record.account.get()).into(),
         };
         batch.push(&self.origin(record), cancel);
+    }
+
+    fn amend(&mut self, record: &Record, batch: &mut Batch) {
+        let mut amend = ModifyOrder::new_zeroed();
+        (amend.cl_ord_id, amend.orig_cl_ord_id) = (client_id(record).into(), client_id(record).into());
+        amend.price = (i64::from(record.price.get()) * TICK_SIZE).into();
+        (amend.qty, amend.display_qty) = (NULL_I64.into(), NULL_I64.into());
+        amend.account_id = (ACCOUNT_MEMBERS_FROM + record.account.get()).into();
+        batch.push(&self.origin(record), amend);
     }
 
     fn origin(&mut self, record: &Record) -> Origin {
