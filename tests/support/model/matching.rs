@@ -119,7 +119,9 @@ impl Model {
         let lots = taker.leaves.min(self.orders[index].in_sight());
         taker.leaves -= lots;
         self.orders[index].leaves -= lots;
-        self.orders[index].shown -= lots;
+        if self.orders[index].display.is_some() {
+            self.orders[index].shown -= lots;
+        }
         let maker = self.orders[index];
         if maker.leaves == 0 {
             self.orders.remove(index);

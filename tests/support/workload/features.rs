@@ -27,8 +27,8 @@ impl Features {
         icebergs: false,
         reduce_only: false,
         triggers: false,
-        closed_ids: false,
-        rising_ids: false,
+        closed_ids: true,
+        rising_ids: true,
         scopes: false,
         open_orders: false,
     };
