@@ -20,19 +20,22 @@ use crate::venue::Venue;
 /// What an amend that passed every rule does to its order.
 enum Amend {
     Cancel,
-    KeepPriority { total: Lots },
-    LosePriority { ticks: Ticks, total: Lots },
+    KeepPriority { total: Lots, display: u32 },
+    LosePriority { ticks: Ticks, total: Lots, display: u32 },
 }
 
 /// What the form of an amend says, null fields filled in from the order.
 struct Wanted {
     ticks: Ticks,
     total: Lots,
+    /// 0 is no iceberg.
+    display: u32,
     crossing: Crossing,
 }
 
 const FIELD_PRICE: u16 = 4;
 const FIELD_QTY: u16 = 5;
+const FIELD_DISPLAY: u16 = 6;
 
 impl Venue {
     pub fn modify_order<S: EventSink>(
@@ -44,12 +47,14 @@ impl Venue {
         let cl_ord_id = request.cl_ord_id.get();
         match self.judge_amend(sender, voice.command.ts_ns, voice.command.origin, request) {
             Ok((order, Amend::Cancel)) => self.cancel_by_user(voice, sender, cl_ord_id, &order),
-            Ok((order, Amend::KeepPriority { total })) => {
+            Ok((mut order, Amend::KeepPriority { total, display })) => {
+                self.lower_display(&mut order, display);
                 self.shorten(voice, sender, cl_ord_id, order, total);
             }
-            Ok((mut order, Amend::LosePriority { ticks, total })) => {
+            Ok((mut order, Amend::LosePriority { ticks, total, display })) => {
                 self.lift(&order);
                 order.amend(ticks, total);
+                self.orders.set_display(&mut order, display);
                 self.tell_amended(voice, sender, cl_ord_id, &order, priority::LOST);
                 self.run_taker(voice, Taker { order, is_open: true });
             }
@@ -85,7 +90,6 @@ impl Venue {
         named.check_one()?;
         let crossing = Crossing::from_flags(request.flags.get());
         let crossing = crossing.ok_or(refused(Reject::InvalidCombination, 9))?;
-        must(request.display_qty.get() == NULL_I64, refused(Reject::DisplayQtyInvalid, 6))?;
         let order = self.find_named(account, named)?;
         must(!order.is_quote(), refused(Reject::InvalidCombination, FIELD_ORDER_ID))?;
         let wanted = self.read_amend(&order, request, crossing)?;
@@ -112,21 +116,36 @@ impl Venue {
             NULL_I64 => order.qty(),
             qty => form::read_qty(instrument, qty, FIELD_QTY)?,
         };
-        Ok(Wanted { ticks, total, crossing })
+        let display = match request.display_qty.get() {
+            NULL_I64 => self.orders.display(order),
+            display => form::read_display(total, display, FIELD_DISPLAY)?,
+        };
+        Ok(Wanted { ticks, total, display, crossing })
     }
 
-    /// Rules 5.31 to 5.33.
+    /// Rules 5.31 to 5.33, 8.13 and 8.22.
     fn weigh(&self, order: &Order, wanted: &Wanted) -> Result<Amend, Refusal> {
-        let total = wanted.total;
-        if total <= order.filled() {
+        if wanted.total <= order.filled() {
             return Ok(Amend::Cancel);
         }
         let ticks = self.new_price(order, wanted)?;
-        if ticks == order.ticks && total <= order.qty() {
-            return Ok(Amend::KeepPriority { total });
+        let total = self.cut_amended(order, wanted.total);
+        let (old, display) = (self.orders.display(order), wanted.display);
+        let shows_more = old != 0 && display > old;
+        if ticks == order.ticks && total <= order.qty() && !shows_more {
+            return Ok(Amend::KeepPriority { total, display });
         }
         self.check_amended(order, Asked { side: order.side(), ticks, lots: total - order.filled() })?;
-        Ok(Amend::LosePriority { ticks, total })
+        Ok(Amend::LosePriority { ticks, total, display })
+    }
+
+    /// Rule 8.22. Something can always be reduced while a reduce-only order rests (7.5).
+    fn cut_amended(&self, order: &Order, total: Lots) -> Lots {
+        if !order.is_reduce_only() {
+            return total;
+        }
+        let reducible = self.positions.at(order.position).reducible(order.side());
+        order.filled() + (total - order.filled()).min(reducible)
     }
 
     /// Rule 5.32: the price after the amend, which may be the old one.
@@ -161,13 +180,10 @@ impl Venue {
         voice: &mut Voice<'_, S>,
         sender: u32,
         cl_ord_id: u64,
-        mut order: Order,
+        order: Order,
         total: Lots,
     ) {
-        let less = order.qty() - total;
-        order.shrink(less);
-        self.orders.at_mut(order.slot()).shrink(less);
-        self.positions.at_mut(order.position).close(order.side(), order.ticks, less);
+        let order = self.shrink(order.slot(), order.qty() - total);
         self.tell_amended(voice, sender, cl_ord_id, &order, priority::KEPT);
     }
 
@@ -200,6 +216,10 @@ impl Venue {
         let session = self.sessions.at_mut(to);
         let reference = voice.reference(session.id);
         let filled = order.filled() > Lots::ZERO;
+        let display = match self.orders.display(order) {
+            0 => NULL_I64,
+            display => i64::from(display),
+        };
         let block = OrderModified {
             exec_id: voice.exec_id(),
             order_id: U64::new(order.id),
@@ -211,7 +231,7 @@ impl Venue {
             price: I64::new(if order.is_market() { NULL_I64 } else { instrument.price(order.ticks) }),
             qty: I64::new(order.qty().0),
             leaves_qty: I64::new(order.leaves().0),
-            display_qty: I64::new(NULL_I64),
+            display_qty: I64::new(display),
             instrument_id: U32::new(position.instrument),
             account_id: U32::new(position.account),
             side: order.side() as u8,

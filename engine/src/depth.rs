@@ -2,6 +2,7 @@
 //! and for the margin of orders without a price (4.18). Reads the book in priority order and changes nothing.
 
 use crate::instrument::Instrument;
+use crate::pool::NONE;
 use crate::self_trade::{Stp, StpMode};
 use crate::units::{Lots, Side, Ticks};
 use crate::venue::Venue;
@@ -45,20 +46,38 @@ impl Venue {
 
     fn walk(&self, instrument: &Instrument, walk: Walk, ends_at_own: bool) -> Depth {
         let mut depth = Depth { lots: Lots::ZERO, last: None };
-        let makers = instrument.book.queue(&self.levels, &self.orders, walk.side.opposite());
-        for maker in makers.map(|slot| self.orders.at(slot)) {
-            if depth.lots == walk.lots || walk.side.is_beyond(maker.ticks, walk.ticks) {
+        let other = walk.side.opposite();
+        for (ticks, level) in self.levels.walk(instrument.book.side(other), other) {
+            if depth.lots == walk.lots || walk.side.is_beyond(ticks, walk.ticks) {
                 break;
             }
-            if self.is_own(walk.account, walk.stp, maker) {
-                if ends_at_own {
-                    break;
-                }
-                continue;
+            let wanted = walk.lots - depth.lots;
+            let (found, ends) = self.walk_queue(level.head, Walk { lots: wanted, ..walk }, ends_at_own);
+            if found > Lots::ZERO {
+                depth.lots += found;
+                depth.last = Some(ticks);
             }
-            depth.lots += maker.leaves().min(walk.lots - depth.lots);
-            depth.last = Some(maker.ticks);
+            if ends {
+                break;
+            }
         }
         depth
+    }
+
+    /// What one price gives, and whether the walk ends there. Rule 8.12: what is hidden comes behind all of its price, so
+    /// it is met only where no own order stands in the way.
+    fn walk_queue(&self, head: u32, walk: Walk, ends_at_own: bool) -> (Lots, bool) {
+        let (mut shown, mut whole, mut next) = (Lots::ZERO, Lots::ZERO, head);
+        while next != NONE && (if ends_at_own { shown } else { whole }) < walk.lots {
+            let maker = self.orders.at(next);
+            next = maker.younger;
+            if !self.is_own(walk.account, walk.stp, maker) {
+                shown += self.orders.shown(maker);
+                whole += maker.leaves();
+            } else if ends_at_own {
+                return (shown, true);
+            }
+        }
+        (whole.min(walk.lots), false)
     }
 }

@@ -13,8 +13,8 @@ use crate::instrument::Instrument;
 use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
-use crate::message::{Message, NULL_I64, NULL_U64, Origin};
-use crate::order::{Nature, Order, Terms, Tif, order_id};
+use crate::message::{Message, NULL_I64, Origin};
+use crate::order::{Nature, Order, Tif, order_id};
 use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
 use crate::reject::Reject;
@@ -29,6 +29,8 @@ const FIELD_PRICE: u16 = 2;
 /// A request that passed every rule: what is left to do cannot fail.
 struct Admitted {
     form: Form,
+    /// The quantity, cut where it may only reduce (rule 8.20).
+    lots: Lots,
     /// The working price (rule 4.11).
     ticks: Ticks,
     /// The account's entry in the instrument, where it has one.
@@ -73,7 +75,9 @@ impl Venue {
         let ticks = working_price(instrument, &form)?;
         instrument.check_band(form.side, ticks, FIELD_PRICE)?;
         let ticks = instrument.post(form.crossing, form.side, ticks)?;
-        let Form { side, lots, stp, ord_type, tif, .. } = form;
+        let Form { side, stp, ord_type, tif, .. } = form;
+        let entry = self.positions.find(account_id, instrument_id);
+        let lots = if form.is_reduce_only { self.cut_to_reduce(entry, side, form.lots)? } else { form.lots };
         let walk = Walk { account: account_id, stp, side, ticks, lots };
         if tif == Tif::Fok {
             let found = self.fillable(instrument, walk);
@@ -81,7 +85,6 @@ impl Venue {
         }
         let is_market = ord_type == OrdType::Market;
         instrument.check_value(if is_market { instrument.mark } else { ticks }, lots)?;
-        let entry = self.positions.find(account_id, instrument_id);
         let position =
             entry.map_or(Position::flat(account_id, instrument_id), |slot| *self.positions.at(slot));
         position.check_reach(Asked { side, ticks, lots })?;
@@ -89,7 +92,7 @@ impl Venue {
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
         match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
             Some(short) => Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire())),
-            None => Ok(Admitted { form, ticks, position: entry }),
+            None => Ok(Admitted { form, lots, ticks, position: entry }),
         }
     }
 
@@ -149,7 +152,7 @@ impl Venue {
         request: &NewOrder,
         admitted: &Admitted,
     ) {
-        let Admitted { form: Form { side, tif, stp, lots, .. }, ticks, .. } = *admitted;
+        let Admitted { form: Form { side, tif, stp, is_reduce_only, .. }, lots, ticks, .. } = *admitted;
         let is_market = admitted.form.ord_type == OrdType::Market;
         let id = order_id(self.next_serial, self.orders.slots.take());
         self.next_serial += 1;
@@ -168,9 +171,9 @@ impl Venue {
             recv_time: reference.recv_time,
             match_time: voice.time(),
             price: I64::new(price),
-            qty: request.qty,
-            leaves_qty: request.qty,
-            display_qty: I64::new(NULL_I64),
+            qty: I64::new(lots.0),
+            leaves_qty: I64::new(lots.0),
+            display_qty: request.display_qty,
             instrument_id: U32::new(instrument),
             account_id: U32::new(account),
             side: side as u8,
@@ -181,11 +184,10 @@ impl Venue {
             mmp_group: U16::new(0),
         };
         voice.tell(self.sessions.at_mut(sender), block);
-        let nature = Nature { is_market, ..Nature::plain(sender, side, tif, stp) };
+        let nature = Nature { is_market, is_reduce_only, ..Nature::plain(sender, side, tif, stp) };
         let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
-        let expire_ns = admitted.form.expire_ns;
-        if expire_ns != NULL_U64 {
-            self.orders.give_terms(&mut order, Terms { expire_ns, ..Terms::PLAIN });
+        if let Some(terms) = admitted.form.terms() {
+            self.orders.give_terms(&mut order, terms);
         }
         self.run_taker(voice, Taker { order, is_open: false });
     }

@@ -5,7 +5,7 @@ use crate::command::NewOrder;
 use crate::expiry::{EXPIRE_NS_END, day_end};
 use crate::instrument::Instrument;
 use crate::message::{NULL_I64, NULL_U64};
-use crate::order::Tif;
+use crate::order::{Terms, Tif};
 use crate::refusal::{Refusal, must, refused};
 use crate::reject::Reject;
 use crate::self_trade::{Stp, StpMode};
@@ -33,6 +33,9 @@ pub enum Crossing {
 
 const FLAG_POST_ONLY: u16 = 1 << 0;
 const FLAG_POST_ONLY_SLIDE: u16 = 1 << 1;
+const FLAG_REDUCE_ONLY: u16 = 1 << 2;
+
+const FIELD_DISPLAY: u16 = 4;
 
 impl Crossing {
     /// `None` for any other bit, and for both.
@@ -52,6 +55,9 @@ pub struct Form {
     pub tif: Tif,
     /// When it ends; `NULL_U64` never.
     pub expire_ns: u64,
+    /// Most that an iceberg shows; 0: it is none.
+    pub display: u32,
+    pub is_reduce_only: bool,
     pub lots: Lots,
     pub stp: Stp,
     pub crossing: Crossing,
@@ -62,6 +68,12 @@ impl Form {
     pub fn can_wait(&self) -> bool {
         let has_price = matches!(self.ord_type, OrdType::Limit(_));
         has_price && self.tif.rests() && self.crossing == Crossing::Takes
+    }
+
+    /// What is special about the order, if anything is.
+    pub fn terms(&self) -> Option<Terms> {
+        let is_special = self.expire_ns != NULL_U64 || self.display != 0 || self.is_reduce_only;
+        is_special.then_some(Terms { expire_ns: self.expire_ns, display: self.display, ..Terms::PLAIN })
     }
 }
 
@@ -74,18 +86,29 @@ pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<F
     let combination = |field| refused(Reject::InvalidCombination, field);
     must(request.cl_ord_id.get() != 0, combination(1))?;
     let mode = StpMode::from_wire(request.stp_mode).ok_or(combination(13))?;
-    let crossing = Crossing::from_flags(request.flags.get()).ok_or(combination(14))?;
+    let flags = request.flags.get();
+    let is_reduce_only = flags & FLAG_REDUCE_ONLY != 0;
+    let crossing = Crossing::from_flags(flags & !FLAG_REDUCE_ONLY).ok_or(combination(14))?;
     must(request.mmp_group.get() == 0, combination(15))?;
     must(suits(request.ord_type, tif, crossing), combination(12))?;
     let ord_type = read_type(instrument, request.ord_type, request.price.get())?;
     let lots = read_qty(instrument, request.qty.get(), 3)?;
-    must(request.display_qty.get() == NULL_I64, refused(Reject::DisplayQtyInvalid, 4))?;
+    let display = match request.display_qty.get() {
+        NULL_I64 => 0,
+        display => {
+            let rests = request.ord_type == LIMIT && tif.rests();
+            must(rests, refused(Reject::DisplayQtyInvalid, FIELD_DISPLAY))?;
+            read_display(lots, display, FIELD_DISPLAY)?
+        }
+    };
     let expire_ns = read_expiry(tif, ts_ns, request.expire_time.get())?;
     Ok(Form {
         side,
         ord_type,
         tif,
         expire_ns,
+        display,
+        is_reduce_only,
         lots,
         stp: Stp { mode, group: request.stp_group.get() },
         crossing,
@@ -134,6 +157,12 @@ pub fn read_qty(instrument: &Instrument, qty: i64, field: u16) -> Result<Lots, R
     let qty_max = instrument.qty_max.0;
     must(qty <= qty_max, refused(Reject::QtyTooLarge, field).with_detail(qty_max))?;
     Ok(Lots(qty))
+}
+
+/// Rules 8.10 and 8.13 for a display that is there, of an order of `lots`.
+pub fn read_display(lots: Lots, display: i64, field: u16) -> Result<u32, Refusal> {
+    must((1..=lots.0).contains(&display), refused(Reject::DisplayQtyInvalid, field))?;
+    Ok(display as u32)
 }
 
 /// How far a sender's clock may be ahead of the venue's (rule 4.9).

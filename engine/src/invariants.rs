@@ -40,6 +40,8 @@ impl Venue {
         self.check_open(&from_books)?;
         self.check_orders()?;
         self.check_expiries()?;
+        self.check_icebergs()?;
+        self.check_reduce_only()?;
         self.check_account_lists()?;
         self.check_quotes()?;
         self.check_closed_ids()
@@ -175,6 +177,44 @@ impl Venue {
             must(placed && open, || format!("order {} is misplaced or done", order.id))?;
         }
         Ok(())
+    }
+
+    /// An iceberg that rests shows something, no other order says that it does.
+    fn check_icebergs(&self) -> Result<(), String> {
+        for order in self.orders.iter() {
+            let terms = self.orders.terms(order);
+            let rests = order.id != self.continuation.taker();
+            let most = if rests { terms.display.min(order.leaves().0 as u32) } else { 0 };
+            must(terms.shown <= most && (terms.shown == 0) == (most == 0), || {
+                format!("order {} shows {} of at most {most}", order.id, terms.shown)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Rule 7.5, and that each position's list has its reduce-only orders that rest, by serial.
+    fn check_reduce_only(&self) -> Result<(), String> {
+        let rests = |order: &&Order| order.is_reduce_only() && order.id != self.continuation.taker();
+        let (resting, mut listed) = (self.orders.iter().filter(rests).count(), 0);
+        for position in self.accounts.iter().flat_map(|(_, account)| self.positions.of(account)) {
+            let (mut last, mut before) = (0, NONE);
+            for order in self.reduce_only_orders(position) {
+                let terms = self.orders.terms(order);
+                let (account, instrument) = (position.account, position.instrument);
+                let owner = self.positions.at(order.position);
+                let placed = rests(&order)
+                    && (owner.account, owner.instrument) == (account, instrument)
+                    && serial_of(order.id) > last
+                    && terms.reduce_before == before;
+                must(placed, || format!("order {} is misplaced among the reduce-only ones", order.id))?;
+                let capped = order.leaves() <= position.reducible(order.side());
+                must(capped || self.continuation.due().is_some(), || {
+                    format!("rule 7.5: order {} has more than can reduce", order.id)
+                })?;
+                (last, before, listed) = (serial_of(order.id), order.slot(), listed + 1);
+            }
+        }
+        must(listed == resting, || "a reduce-only order is in no list".to_string())
     }
 
     /// Each expiry has its timer, and there are no others.

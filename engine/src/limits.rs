@@ -42,6 +42,12 @@ pub const ACCOUNT_MEMBERS_FROM: u32 = 4;
 /// the end), and what is canceled of the taker when it has met all. That makes four; the rest is room.
 pub const EVENTS_BESIDE_STEPS: u32 = 8;
 
+/// Reduce-only orders that an account may have open in one instrument (rule 8.20).
+pub const REDUCE_ONLY_ORDERS_MAX: u32 = 16;
+/// Steps that a command may take past its cap, one event each: the reduce-only orders of both accounts of the last match
+/// (rule 8.21).
+pub const STEPS_PAST_THE_CAP: u32 = 2 * REDUCE_ONLY_ORDERS_MAX;
+
 /// A slot of the order table and the serial number share an order id: `serial << 24 | slot`.
 pub const ORDER_SLOT_BITS: u32 = 24;
 
@@ -97,9 +103,9 @@ impl Limits {
     }
 
     /// Most events that one command can emit. A step (rule 5.6) has at most two: both sides of a match, or of a prevented
-    /// one; an order of a mass cancel has one.
+    /// one; an order that a mass cancel, a `Tick` or rule 8.21 meets has one.
     pub fn events_per_command(&self) -> u32 {
-        2 * self.matches_per_command + EVENTS_BESIDE_STEPS
+        2 * self.matches_per_command + STEPS_PAST_THE_CAP + EVENTS_BESIDE_STEPS
     }
 }
 

@@ -110,7 +110,7 @@ impl Venue {
         taker: &mut Order,
         maker_slot: u32,
     ) {
-        let lots = taker.leaves().min(self.orders.at(maker_slot).leaves());
+        let lots = taker.leaves().min(self.orders.shown(self.orders.at(maker_slot)));
         taker.fill(lots);
         let maker = self.fill_resting(maker_slot, lots);
         let terms = &self.instruments[instrument];
@@ -133,8 +133,12 @@ impl Venue {
         );
         if maker.leaves() == Lots::ZERO {
             self.remove(&maker);
+        } else if maker.is_special() {
+            self.show_less(&maker, lots);
         }
+        self.cap_reduce_only(voice, taker.position);
         if maker.position != taker.position {
+            self.cap_reduce_only(voice, maker.position);
             self.leave_position(maker.position);
         }
     }
@@ -161,14 +165,20 @@ impl Venue {
         for order in &orders {
             self.tell_executed(voice, &made, Execution { order, fee, liquidity: liquidity::AUCTION });
         }
-        for order in orders.iter().filter(|order| order.leaves() == Lots::ZERO) {
-            self.remove(order);
+        for order in &orders {
+            if order.leaves() == Lots::ZERO {
+                self.remove(order);
+            } else if order.is_special() {
+                self.orders.show_anew(order);
+            }
         }
         let [bid, ask] = orders.map(|order| order.position);
-        self.leave_position(bid);
+        self.cap_reduce_only(voice, bid);
         if ask != bid {
+            self.cap_reduce_only(voice, ask);
             self.leave_position(ask);
         }
+        self.leave_position(bid);
     }
 
     /// So many lots of a resting order are matched: what it is after that. It leaves its queue when all that it says is told.
@@ -282,6 +292,12 @@ impl Venue {
     pub fn rest(&mut self, order: &Order) {
         let instrument = self.positions.at(order.position).instrument;
         self.instruments[instrument].book.rest(&mut self.levels, &mut self.orders, order.slot());
+        if order.is_special() {
+            self.orders.show_anew(order);
+            if order.is_reduce_only() {
+                self.join_reduce_only(order);
+            }
+        }
     }
 
     /// Takes an open order out of its queue, and its lots out of those that count.
@@ -290,6 +306,12 @@ impl Venue {
         position.close(order.side(), order.ticks, order.leaves());
         let book = &mut self.instruments[position.instrument].book;
         book.lift(&mut self.levels, &mut self.orders, order.slot());
+        if order.is_special() {
+            self.orders.terms_mut(order).shown = 0;
+            if order.is_reduce_only() {
+                self.leave_reduce_only(order);
+            }
+        }
     }
 
     /// Gives a position entry back once nothing is left in it.

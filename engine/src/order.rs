@@ -255,10 +255,10 @@ impl Order {
         self.leaves = self.qty - filled;
     }
 
-    /// As `other` stands now: what matching and an amend change. The threads through the node stay.
+    /// As `other` stands now: what matching and an amend change, and that it has become special. The threads through the node stay.
     pub fn catch_up(&mut self, other: &Order) {
         debug_assert!(self.id == other.id);
-        (self.ticks, self.qty, self.leaves) = (other.ticks, other.qty, other.leaves);
+        (self.ticks, self.qty, self.leaves, self.word) = (other.ticks, other.qty, other.leaves, other.word);
     }
 }
 
@@ -322,6 +322,17 @@ impl Orders {
             self.terms.resize(slot + 1, Terms::PLAIN);
         }
         self.terms[slot] = terms;
+    }
+
+    /// What an iceberg shows at most from now on. An order that was none becomes one.
+    pub fn set_display(&mut self, order: &mut Order, display: u32) {
+        if display == self.terms(order).display {
+            return;
+        }
+        if !order.is_special() {
+            self.give_terms(order, Terms::PLAIN);
+        }
+        self.terms_mut(order).display = display;
     }
 
     /// The open order with this id.

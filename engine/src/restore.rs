@@ -17,6 +17,7 @@ use crate::expiry;
 use crate::instrument::list;
 use crate::limits::{
     ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
+    REDUCE_ONLY_ORDERS_MAX,
 };
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
@@ -239,6 +240,7 @@ impl Venue {
         if is_taker {
             let row = &self.instruments[instrument];
             let meets = row.state == TradingState::Open && row.book.crosses(order.side(), order.ticks);
+            must(record.shown.get() == 0, "the order to be continued shows something")?;
             return must(meets, "the order to be continued meets nothing");
         }
         let rank = if order.side() == Side::Buy { -order.ticks.0 } else { order.ticks.0 };
@@ -248,7 +250,7 @@ impl Venue {
         must(*last == Some(place) || !self.levels.is_full(), "there are more levels than the limit")?;
         *last = Some(place);
         self.rest(&order);
-        Ok(())
+        self.read_shown(record, &order)
     }
 
     /// What an order says of itself.
@@ -266,9 +268,11 @@ impl Venue {
             StpMode::from_wire(record.stp_mode).ok_or(missing("a self-trade prevention is unknown"))?;
         let stp = Stp { mode, group: record.stp_group.get() };
         must(record.market <= 1, "an order is neither priced nor not")?;
+        must(record.reduce_only <= 1, "an order neither only reduces nor does not")?;
         must(record.quote <= 1, "an order is neither a quote nor not")?;
         let nature = Nature {
             is_market: record.market == 1,
+            is_reduce_only: record.reduce_only == 1,
             is_quote: record.quote == 1,
             ..Nature::plain(session, side, tif, stp)
         };
@@ -286,8 +290,27 @@ impl Venue {
     fn read_terms(&mut self, record: &OrderRecord, order: &mut Order) -> Checked {
         let expire_ns = record.expire_ns.get();
         must(expiry::suits(order.tif(), expire_ns), "an order's expiry does not suit its time in force")?;
-        if expire_ns != NULL_U64 {
-            self.orders.give_terms(order, Terms { expire_ns, ..Terms::PLAIN });
+        let display = record.display.get();
+        let within = i64::from(display) <= self.instruments[record.instrument_id.get()].qty_max.0;
+        must(display == 0 || within && order.tif().rests(), "an order's display is out of range")?;
+        if expire_ns != NULL_U64 || display != 0 || order.is_reduce_only() {
+            self.orders.give_terms(order, Terms { expire_ns, display, ..Terms::PLAIN });
+        }
+        if order.is_reduce_only() {
+            let position = self.positions.at(order.position);
+            let others = self.reduce_only_orders(position).count() as u32;
+            must(others < REDUCE_ONLY_ORDERS_MAX, "there are more reduce-only orders than may be")?;
+        }
+        Ok(())
+    }
+
+    /// What an iceberg that rests shows.
+    fn read_shown(&mut self, record: &OrderRecord, order: &Order) -> Checked {
+        let shown = record.shown.get();
+        let most = self.orders.terms(order).shown;
+        must(shown <= most && (shown == 0) == (most == 0), "what an order shows is out of range")?;
+        if shown != 0 {
+            self.orders.terms_mut(order).shown = shown;
         }
         Ok(())
     }

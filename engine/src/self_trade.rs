@@ -70,12 +70,9 @@ impl Venue {
     }
 
     fn decrement_both<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, taker: &mut Order, resting: u32) {
-        let order = self.orders.at_mut(resting);
-        let lots = taker.leaves().min(order.leaves());
-        order.shrink(lots);
+        let lots = taker.leaves().min(self.orders.at(resting).leaves());
         taker.shrink(lots);
-        let order = *order;
-        self.positions.at_mut(order.position).close(order.side(), order.ticks, lots);
+        let order = self.shrink(resting, lots);
         self.tell_decremented(voice, &order, lots);
         if order.leaves() == Lots::ZERO {
             self.take_away(&order, taker);

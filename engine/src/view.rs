@@ -90,6 +90,11 @@ pub struct OrderView {
     pub cum_qty: Lots,
     /// When it ends by itself.
     pub expire_ns: Option<u64>,
+    /// Most that an iceberg shows.
+    pub display: Option<Lots>,
+    /// What a match may take of it now; 0 of an iceberg that waits to be continued.
+    pub shown: Lots,
+    pub is_reduce_only: bool,
 }
 
 impl Engine {
@@ -215,5 +220,8 @@ fn order_view(venue: &Venue, order: &Order) -> OrderView {
         leaves: order.leaves(),
         cum_qty: order.filled(),
         expire_ns: Some(terms.expire_ns).filter(|expire_ns| *expire_ns != NULL_U64),
+        display: (terms.display != 0).then_some(Lots(i64::from(terms.display))),
+        shown: venue.orders.shown(order),
+        is_reduce_only: order.is_reduce_only(),
     }
 }

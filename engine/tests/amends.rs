@@ -217,22 +217,22 @@ fn refusals_of_amends_come_in_order() {
         > 10:5 Rejected InvalidCombination field 2 detail 0 #9 order 1.0
         10 amend 0@- #9 orig=7 order_flags=4 display=1
         > 10:6 Rejected InvalidCombination field 9 detail 0 #9 order 0.0
-        10 amend 0@- #9 orig=7 display=1
-        > 10:7 Rejected DisplayQtyInvalid field 6 detail 0 #9 order 0.0
         10 amend 0@- #9 orig=7
-        > 10:8 Rejected UnknownOrder field 2 detail 0 #9 order 0.0
+        > 10:7 Rejected UnknownOrder field 2 detail 0 #9 order 0.0
         10 amend 0@- #9 serial=7
-        > 10:9 Rejected UnknownOrder field 3 detail 0 #9 order 7.0
+        > 10:8 Rejected UnknownOrder field 3 detail 0 #9 order 7.0
         10 amend 0@- #9 orig=1 instrument=1
-        > 10:10 Rejected UnknownOrder field 2 detail 0 #9 order 0.0
+        > 10:9 Rejected UnknownOrder field 2 detail 0 #9 order 0.0
         10 amend 0@0 #9 serial=1 instrument=3
-        > 10:11 Rejected PriceNotOnTick field 4 detail 0 #9 order 1.0
+        > 10:10 Rejected PriceNotOnTick field 4 detail 0 #9 order 1.0
         10 amend 0@- #9 serial=1 price=1
-        > 10:12 Rejected PriceNotOnTick field 4 detail 0 #9 order 1.0
-        10 amend 0@110 #9 serial=1 delay=1 sent=0
-        > 10:13 Rejected QtyNotPositive field 5 detail 0 #9 order 1.0
-        10 amend 101@110 #9 serial=1 delay=1 sent=0
-        > 10:14 Rejected QtyTooLarge field 5 detail 100 #9 order 1.0
+        > 10:11 Rejected PriceNotOnTick field 4 detail 0 #9 order 1.0
+        10 amend 0@110 #9 serial=1 delay=1 sent=0 display=101
+        > 10:12 Rejected QtyNotPositive field 5 detail 0 #9 order 1.0
+        10 amend 101@110 #9 serial=1 delay=1 sent=0 display=102
+        > 10:13 Rejected QtyTooLarge field 5 detail 100 #9 order 1.0
+        10 amend 100@110 #9 serial=1 delay=1 sent=0 display=101
+        > 10:14 Rejected DisplayQtyInvalid field 6 detail 0 #9 order 1.0
         10 amend 100@110 #9 serial=1 delay=1 sent=0
         > 10:15 Rejected StaleRequest field 8 detail 41000 #9 order 1.0
         10 amend 100@110 #9 serial=1 delay=1 sent=2000000000

@@ -102,6 +102,8 @@ fn the_flow_meets_the_rules() {
         (20, "reason 2 "),
         (20, "reason 7 "),
         (5, "ExpireTimeInvalid"),
+        (20, "DisplayQtyInvalid"),
+        (20, "ReduceOnly field 14"),
         (100, "reason 3 "),
         (20, "reason 8 "),
         (10, "InvalidCombination"),

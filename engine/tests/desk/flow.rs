@@ -161,6 +161,18 @@ fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
         }
         _ => {}
     }
+    if random.one_in(4) {
+        request.display_qty = (1 + random.below(4) as i64).into();
+    }
+    if random.one_in(4) {
+        // Often all of a position, so that others have nothing left to reduce.
+        request.flags = (request.flags.get() | 4).into();
+        request.qty = random.pick(&[1, 5, 500]).into();
+        if random.one_in(2) {
+            (request.price, request.tif, request.ord_type) = ((deep * TICK_SIZE).into(), 3, 1);
+            (request.expire_time, request.display_qty) = (NULL_U64.into(), NULL_I64.into());
+        }
+    }
     if random.one_in(20) {
         // Any byte may be anything.
         let at = random.below(64) as usize;
@@ -189,7 +201,7 @@ fn amend(random: &mut Random, open: Option<u64>) -> ModifyOrder {
         order_id: if by_id { open.unwrap_or(1 << 24) } else { 0 }.into(),
         price: if random.one_in(3) { NULL_I64 } else { ticks * TICK_SIZE }.into(),
         qty: if random.one_in(3) { NULL_I64 } else { 1 + random.below(12) as i64 }.into(),
-        display_qty: NULL_I64.into(),
+        display_qty: if random.one_in(3) { 1 + random.below(6) as i64 } else { NULL_I64 }.into(),
         instrument_id: random.pick(&[0, 0, 0, 0, 0, 1, 2, 3]).into(),
         max_delay_us: 0.into(),
         flags: random.pick(&[0, 0, 1, 2]).into(),

@@ -76,6 +76,11 @@ fn price_name(price: i64) -> String {
     if price == NULL_I64 { "market".to_string() } else { (price / TICK_SIZE).to_string() }
 }
 
+/// What an iceberg shows at most; nothing for other orders.
+fn display_name(display: i64) -> String {
+    if display == NULL_I64 { String::new() } else { format!(" display {display}") }
+}
+
 fn side_name(side: u8) -> &'static str {
     if side == 1 { "buy" } else { "sell" }
 }
@@ -126,18 +131,19 @@ fn describe_block(message: &[u8]) -> String {
     }
     if let Some(e) = block::<OrderAccepted>(message) {
         return format!(
-            "Accepted {} #{} {} {}@{} ref {}",
+            "Accepted {} #{} {} {}@{}{} ref {}",
             order_name(e.order_id.get()),
             e.cl_ord_id,
             side_name(e.side),
             e.leaves_qty,
             price_name(e.price.get()),
+            display_name(e.display_qty.get()),
             e.ref_seq
         );
     }
     if let Some(e) = block::<OrderModified>(message) {
         return format!(
-            "Modified {} #{} orig #{} {} {}@{} leaves {} status {} priority {} ref {}",
+            "Modified {} #{} orig #{} {} {}@{} leaves {}{} status {} priority {} ref {}",
             order_name(e.order_id.get()),
             e.cl_ord_id,
             e.orig_cl_ord_id,
@@ -145,6 +151,7 @@ fn describe_block(message: &[u8]) -> String {
             e.qty,
             price_name(e.price.get()),
             e.leaves_qty,
+            display_name(e.display_qty.get()),
             e.status,
             if e.priority_kept == priority::KEPT { "kept" } else { "lost" },
             e.ref_seq
@@ -651,9 +658,11 @@ fn quote_entry(word: &str) -> Option<QuoteEntry> {
     Some(QuoteEntry { instrument_id, pad_a: 0.into(), bid_px, bid_qty, ask_px, ask_qty })
 }
 
-/// The flags of the words `post` and `slide`.
+/// The flags of the words `post`, `slide` and `reduce`.
 fn posting(words: &Words<'_>) -> u16 {
-    u16::from(words.plain.contains(&"post")) | u16::from(words.plain.contains(&"slide")) << 1
+    u16::from(words.plain.contains(&"post"))
+        | u16::from(words.plain.contains(&"slide")) << 1
+        | u16::from(words.plain.contains(&"reduce")) << 2
 }
 
 /// `session side quantity@ticks #client-id`, and any field by name.
