@@ -98,6 +98,7 @@ impl Venue {
         self.check_trading(account, instrument)?;
         let can_wait = wanted.ticks == order.ticks || wanted.crossing == Crossing::Takes;
         self.instruments[instrument].check_auction(can_wait)?;
+        self.check_frozen(self.orders.terms(&order).group, ts_ns, 0)?;
         Ok((order, self.weigh(&order, &wanted)?))
     }
 

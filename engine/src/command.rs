@@ -169,7 +169,9 @@ pub enum Command<'a> {
     CancelOrder(&'a CancelOrder),
     MassCancel(&'a MassCancel),
     MassQuote(Quotes<'a>),
+    MmpConfig(&'a MmpConfig),
     MarkPrice(&'a MarkPrice),
+    Sensitivity(&'a Sensitivity),
     Deposit(&'a Deposit),
     VenueOpen(&'a VenueOpen),
     InstrumentCreate(&'a InstrumentCreate),
@@ -197,7 +199,9 @@ impl<'a> Command<'a> {
             ModifyOrder::TEMPLATE => Command::ModifyOrder(body(block)?),
             CancelOrder::TEMPLATE => Command::CancelOrder(body(block)?),
             MassCancel::TEMPLATE => Command::MassCancel(body(block)?),
+            MmpConfig::TEMPLATE => Command::MmpConfig(body(block)?),
             MarkPrice::TEMPLATE => Command::MarkPrice(body(block)?),
+            Sensitivity::TEMPLATE => Command::Sensitivity(body(block)?),
             Deposit::TEMPLATE => Command::Deposit(body(block)?),
             VenueOpen::TEMPLATE => Command::VenueOpen(body(block)?),
             InstrumentCreate::TEMPLATE => Command::InstrumentCreate(body(block)?),
@@ -227,7 +231,9 @@ pub fn is_command(template_id: u16) -> bool {
             | CancelOrder::TEMPLATE
             | MassCancel::TEMPLATE
             | MassQuote::TEMPLATE
+            | MmpConfig::TEMPLATE
             | MarkPrice::TEMPLATE
+            | Sensitivity::TEMPLATE
             | Deposit::TEMPLATE
             | VenueOpen::TEMPLATE
             | InstrumentCreate::TEMPLATE
@@ -249,7 +255,9 @@ pub fn session_block_bytes(template_id: u16) -> Option<usize> {
         CancelOrder::TEMPLATE => Some(size_of::<CancelOrder>()),
         MassCancel::TEMPLATE => Some(size_of::<MassCancel>()),
         MassQuote::TEMPLATE => Some(size_of::<MassQuote>()),
+        MmpConfig::TEMPLATE => Some(size_of::<MmpConfig>()),
         MarkPrice::TEMPLATE => Some(size_of::<MarkPrice>()),
+        Sensitivity::TEMPLATE => Some(size_of::<Sensitivity>()),
         Deposit::TEMPLATE => Some(size_of::<Deposit>()),
         InstrumentState::TEMPLATE => Some(size_of::<InstrumentState>()),
         _ => None,

@@ -1,7 +1,7 @@
 //! Entry of an order: every refusal of section 4 in its order, then the acceptance. What the order then meets is
 //! `matching`'s.
 
-use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::little_endian::{I64, U32, U64};
 
 use crate::account::Account;
 use crate::command::{NewOrder, Role};
@@ -14,7 +14,7 @@ use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
 use crate::message::{Message, NULL_I64, Origin};
-use crate::order::{Nature, Order, Tif, order_id};
+use crate::order::{Nature, Order, Terms, Tif, order_id};
 use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
 use crate::reject::Reject;
@@ -25,6 +25,8 @@ use crate::venue::Venue;
 
 /// Field 2 of a `NewOrder`.
 const FIELD_PRICE: u16 = 2;
+/// Field 15 of a `NewOrder`.
+const FIELD_MMP_GROUP: u16 = 15;
 
 /// A request that passed every rule: what is left to do cannot fail.
 struct Admitted {
@@ -35,6 +37,8 @@ struct Admitted {
     ticks: Ticks,
     /// The account's entry in the instrument, where it has one.
     position: Option<u32>,
+    /// The slot of its protection group, or `NONE`.
+    group: u32,
 }
 
 impl Venue {
@@ -72,6 +76,7 @@ impl Venue {
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 9)?;
         self.check_trading(account_id, instrument_id)?;
         instrument.check_auction(form.can_wait())?;
+        let group = self.check_group(account_id, form.mmp_group, ts_ns, FIELD_MMP_GROUP)?;
         let ticks = working_price(instrument, &form)?;
         instrument.check_band(form.side, ticks, FIELD_PRICE)?;
         let ticks = instrument.post(form.crossing, form.side, ticks)?;
@@ -92,7 +97,7 @@ impl Venue {
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
         match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
             Some(short) => Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire())),
-            None => Ok(Admitted { form, lots, ticks, position: entry }),
+            None => Ok(Admitted { form, lots, ticks, position: entry, group }),
         }
     }
 
@@ -181,13 +186,13 @@ impl Venue {
             tif: tif as u8,
             status: status::NEW,
             flags: request.flags,
-            mmp_group: U16::new(0),
+            mmp_group: request.mmp_group,
         };
         voice.tell(self.sessions.at_mut(sender), block);
         let nature = Nature { is_market, is_reduce_only, ..Nature::plain(sender, side, tif, stp) };
         let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
         if let Some(terms) = admitted.form.terms() {
-            self.orders.give_terms(&mut order, terms);
+            self.orders.give_terms(&mut order, Terms { group: admitted.group, ..terms });
         }
         self.run_taker(voice, Taker { order, is_open: false });
     }

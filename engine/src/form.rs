@@ -34,6 +34,7 @@ pub enum Crossing {
 const FLAG_POST_ONLY: u16 = 1 << 0;
 const FLAG_POST_ONLY_SLIDE: u16 = 1 << 1;
 const FLAG_REDUCE_ONLY: u16 = 1 << 2;
+const FLAG_MMP: u16 = 1 << 3;
 
 const FIELD_DISPLAY: u16 = 4;
 
@@ -61,6 +62,8 @@ pub struct Form {
     pub lots: Lots,
     pub stp: Stp,
     pub crossing: Crossing,
+    /// 0 is none.
+    pub mmp_group: u16,
 }
 
 impl Form {
@@ -70,9 +73,10 @@ impl Form {
         has_price && self.tif.rests() && self.crossing == Crossing::Takes
     }
 
-    /// What is special about the order, if anything is.
+    /// What is special about the order, if anything is; its group is the venue's to find.
     pub fn terms(&self) -> Option<Terms> {
-        let is_special = self.expire_ns != NULL_U64 || self.display != 0 || self.is_reduce_only;
+        let is_special =
+            self.expire_ns != NULL_U64 || self.display != 0 || self.is_reduce_only || self.mmp_group != 0;
         is_special.then_some(Terms { expire_ns: self.expire_ns, display: self.display, ..Terms::PLAIN })
     }
 }
@@ -87,9 +91,10 @@ pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<F
     must(request.cl_ord_id.get() != 0, combination(1))?;
     let mode = StpMode::from_wire(request.stp_mode).ok_or(combination(13))?;
     let flags = request.flags.get();
-    let is_reduce_only = flags & FLAG_REDUCE_ONLY != 0;
-    let crossing = Crossing::from_flags(flags & !FLAG_REDUCE_ONLY).ok_or(combination(14))?;
-    must(request.mmp_group.get() == 0, combination(15))?;
+    let (is_reduce_only, is_member) = (flags & FLAG_REDUCE_ONLY != 0, flags & FLAG_MMP != 0);
+    let crossing = Crossing::from_flags(flags & !FLAG_REDUCE_ONLY & !FLAG_MMP).ok_or(combination(14))?;
+    must(!is_member || request.ord_type == LIMIT && tif.rests(), combination(14))?;
+    must((request.mmp_group.get() != 0) == is_member, combination(15))?;
     must(suits(request.ord_type, tif, crossing), combination(12))?;
     let ord_type = read_type(instrument, request.ord_type, request.price.get())?;
     let lots = read_qty(instrument, request.qty.get(), 3)?;
@@ -112,6 +117,7 @@ pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<F
         lots,
         stp: Stp { mode, group: request.stp_group.get() },
         crossing,
+        mmp_group: request.mmp_group.get(),
     })
 }
 

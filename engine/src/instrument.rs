@@ -28,7 +28,7 @@ pub struct Instrument {
     exists: bool,
 }
 
-/// What stands in snapshots and lists only. `tick_size` and `tick_value` follow from here.
+/// What no order looks at. `tick_size` and `tick_value` follow from here.
 #[derive(Clone, Copy)]
 pub struct Listing {
     pub symbol: Char32,
@@ -36,6 +36,9 @@ pub struct Listing {
     pub contract_size: i64,
     pub underlying_id: u32,
     pub kind: u8,
+    /// What one lot moves, in millionths (rule 3.10).
+    pub delta: i64,
+    pub vega: i64,
 }
 
 /// Highest tick value, in 1e-6 quote units.
@@ -115,8 +118,14 @@ pub fn list(request: &InstrumentCreate) -> Result<(Instrument, Listing), (Reject
         exists: true,
     };
     let underlying_id = request.underlying_id.get();
-    let listing =
-        Listing { symbol: request.symbol, lot_size, contract_size, underlying_id, kind: request.kind };
+    let listing = Listing {
+        symbol: request.symbol,
+        lot_size,
+        contract_size,
+        underlying_id,
+        kind: request.kind,
+        ..UNLISTED
+    };
     Ok((instrument, listing))
 }
 
@@ -144,7 +153,7 @@ const ABSENT: Instrument = Instrument {
 };
 
 const UNLISTED: Listing =
-    Listing { symbol: [0; 32], lot_size: 0, contract_size: 0, underlying_id: 0, kind: 0 };
+    Listing { symbol: [0; 32], lot_size: 0, contract_size: 0, underlying_id: 0, kind: 0, delta: 0, vega: 0 };
 
 impl Instruments {
     pub fn new(limit: u32) -> Instruments {
@@ -184,6 +193,10 @@ impl Instruments {
 
     pub fn listing(&self, id: u32) -> &Listing {
         &self.listings[id as usize]
+    }
+
+    pub fn listing_mut(&mut self, id: u32) -> &mut Listing {
+        &mut self.listings[id as usize]
     }
 
     pub fn auction(&self, id: u32) -> &AuctionTimes {

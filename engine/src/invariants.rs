@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::continuation::Continuation;
 use crate::expiry;
 use crate::instrument::Instrument;
+use crate::limits::GROUP_MEMBERS_MAX;
 use crate::message::NULL_U64;
 use crate::order::{Order, serial_of};
 use crate::pool::NONE;
@@ -13,6 +14,7 @@ use crate::position::Position;
 use crate::trading_state::{AuctionTimes, TradingState};
 use crate::units::{Lots, Money, Side, TickLots};
 use crate::venue::Venue;
+use crate::window::Window;
 
 /// Open orders of one account in one instrument, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +46,8 @@ impl Venue {
         self.check_reduce_only()?;
         self.check_account_lists()?;
         self.check_quotes()?;
-        self.check_closed_ids()
+        self.check_closed_ids()?;
+        self.check_groups()
     }
 
     /// Rule 7.1.
@@ -243,6 +246,36 @@ impl Venue {
             .count();
         let open = self.orders.iter().filter(|order| order.is_quote()).count();
         must(named == open, || format!("rule 9.2: {named} quotes are named, {open} are open"))
+    }
+
+    /// Each group has its members, all of them, by serial, and the sum of its slices (rules 9.11, 9.12 and 9.15).
+    fn check_groups(&self) -> Result<(), String> {
+        let mut listed = 0;
+        for group in self.groups.iter() {
+            let slot = self.groups.find(group.account, group.number).unwrap_or(NONE);
+            let (mut last, mut youngest, mut members, mut next) = (0, NONE, 0, group.oldest);
+            while next != NONE {
+                let order = self.orders.at(next);
+                let terms = self.orders.terms(order);
+                let owner = self.positions.at(order.position).account;
+                let placed = terms.group == slot && owner == group.account && serial_of(order.id) > last;
+                must(placed && terms.group_before == youngest, || {
+                    format!("order {} is misplaced in its group", order.id)
+                })?;
+                (last, youngest, members) = (serial_of(order.id), order.slot(), members + 1);
+                next = terms.group_after;
+            }
+            let whole = youngest == group.youngest && members == group.members;
+            must(whole && members <= GROUP_MEMBERS_MAX, || {
+                format!("a group counts {} members", group.members)
+            })?;
+            let window =
+                Window::restore(group.terms.window_ms, group.window.newest(), &group.window.slices());
+            must(window.sum() == group.window.sum(), || "a window does not sum up".to_string())?;
+            listed += members;
+        }
+        let grouped = self.orders.iter().filter(|order| self.orders.terms(order).group != NONE).count();
+        must(grouped == listed as usize, || format!("{grouped} orders are in groups that list {listed}"))
     }
 
     /// Each account's list has its orders, all of them, by serial. Its count was compared in `check_open`.

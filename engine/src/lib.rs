@@ -39,6 +39,7 @@ mod order;
 mod pool;
 mod position;
 mod privileged;
+mod protection;
 mod reduce_only;
 mod refusal;
 mod restore;
@@ -50,6 +51,7 @@ mod timers;
 mod trading_state;
 mod venue;
 mod view;
+mod window;
 
 pub use engine::{Engine, Sequenced};
 pub use expiry::Due;

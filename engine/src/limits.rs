@@ -14,6 +14,8 @@ pub const MATCHES_PER_COMMAND_CEILING: u32 = 4096;
 pub const EVENT_BLOCK_BYTES_MAX: usize = 120;
 /// Entries of one mass quote.
 pub const QUOTE_ENTRIES_MAX: usize = 100;
+/// Open members of one protection group (rule 9.15).
+pub const GROUP_MEMBERS_MAX: u32 = 1_000;
 /// Messages that a session's outbox keeps for a resume.
 pub const OUTBOX_MESSAGES: u64 = 65_536;
 /// Keep-alive that a logon may ask for.
@@ -24,6 +26,8 @@ pub const KEEP_ALIVE_MS_MAX: u32 = 60_000;
 pub const ORDER_VALUE_MAX: i128 = 10_000_000_000_000_000;
 /// Largest single deposit, in 1e-6 quote units.
 pub const DEPOSIT_MAX: i64 = 1_000_000_000_000_000_000;
+/// Largest delta and vega of one lot, in millionths (rule 3.10).
+pub const SENSITIVITY_MAX: i64 = 1_000_000_000_000;
 /// Largest position, and largest sum of open orders on one side, per account and instrument.
 pub const POSITION_LOTS_MAX: i64 = i32::MAX as i64;
 /// Largest price in ticks.
@@ -105,7 +109,11 @@ impl Limits {
     /// Most events that one command can emit. A step (rule 5.6) has at most two: both sides of a match, or of a prevented
     /// one; an order that a mass cancel, a `Tick` or rule 8.21 meets has one.
     pub fn events_per_command(&self) -> u32 {
-        2 * self.matches_per_command + STEPS_PAST_THE_CAP + EVENTS_BESIDE_STEPS
+        let steps = 2 * self.matches_per_command;
+        // A group that was breached has no members for the rest of the command: both sides of the last match of an
+        // auction may pass the cap with all of theirs, and no group is told of twice.
+        let breaches = self.mmp_groups.min(steps) + self.mmp_groups.min(2) * GROUP_MEMBERS_MAX;
+        steps + STEPS_PAST_THE_CAP + breaches + EVENTS_BESIDE_STEPS
     }
 }
 

@@ -13,7 +13,7 @@ use crate::limits::QUOTE_ENTRIES_MAX;
 use crate::margin::Asked;
 use crate::matching::Taker;
 use crate::message::NULL_I64;
-use crate::order::{Nature, Order, Tif, order_id};
+use crate::order::{Nature, Order, Terms, Tif, order_id};
 use crate::pool::NONE;
 use crate::position::Position;
 use crate::reject::Reject;
@@ -33,6 +33,8 @@ struct Quoting {
     stp: Stp,
     /// Never `Takes`: a quote never does (rule 9.6).
     crossing: Crossing,
+    /// The slot of the protection group, or `NONE`.
+    group: u32,
 }
 
 /// What becomes of one side of an entry.
@@ -98,14 +100,18 @@ impl Venue {
         let crossing = Crossing::from_flags(head.flags.get()).ok_or(Reject::InvalidCombination)?;
         let crossing = if crossing == Crossing::Takes { Crossing::IsRefused } else { crossing };
         must(head.quote_id.get() != 0, Reject::InvalidCombination)?;
-        must(head.mmp_group.get() == 0, Reject::MmpNotConfigured)?;
+        let group = match head.mmp_group.get() {
+            0 => NONE,
+            number => self.groups.find(account, number).ok_or(Reject::MmpNotConfigured)?,
+        };
         if entries.iter().any(|entry| entry.bid_qty.get() != 0 || entry.ask_qty.get() != 0) {
             let (ts_ns, sent_ns) = (voice.command.ts_ns, voice.command.origin.sent_ns.get());
             form::check_age(ts_ns, sent_ns, head.max_delay_us.get(), 0).map_err(|refusal| refusal.reject)?;
             must(!self.accounts[account].is_blocked(), Reject::AccountBlocked)?;
+            self.check_frozen(group, ts_ns, 0).map_err(|refusal| refusal.reject)?;
         }
         let stp = Stp { mode, group: head.stp_group.get() };
-        Ok(Quoting { sender, account, quote_id: head.quote_id.get(), stp, crossing })
+        Ok(Quoting { sender, account, quote_id: head.quote_id.get(), stp, crossing, group })
     }
 
     /// Rule 9.3 for one entry, which `earlier` stand before.
@@ -147,8 +153,12 @@ impl Venue {
                     continue;
                 }
                 let Some(quote) = self.find_quote(quoting.account, *instrument, side) else { continue };
+                let stays = |ticks, lots| {
+                    let same_group = self.orders.terms(&quote).group == quoting.group;
+                    ticks == quote.ticks && lots <= quote.leaves() && same_group
+                };
                 match *fate {
-                    Fate::Set { ticks, lots } if ticks == quote.ticks && lots <= quote.leaves() => {
+                    Fate::Set { ticks, lots } if stays(ticks, lots) => {
                         self.renew_quote(quoting, &quote, lots);
                         *fate = Fate::Kept;
                     }
@@ -210,7 +220,7 @@ impl Venue {
         self.check_room(&self.accounts[account], entry.is_none()).map_err(reject)?;
         match self.margin_shortfall(instrument_id, &position, asked) {
             Some(_) => Err(Reject::InsufficientMargin),
-            None => Ok((ticks, entry)),
+            None => self.check_members(quoting.group, 0).map(|()| (ticks, entry)).map_err(reject),
         }
     }
 
@@ -223,7 +233,10 @@ impl Venue {
         self.next_serial += 1;
         let nature =
             Nature { is_quote: true, ..Nature::plain(quoting.sender, asked.side, Tif::Gtc, quoting.stp) };
-        let order = Order::new(id, quoting.quote_id, position, asked.ticks, asked.lots, nature);
+        let mut order = Order::new(id, quoting.quote_id, position, asked.ticks, asked.lots, nature);
+        if quoting.group != NONE {
+            self.orders.give_terms(&mut order, Terms { group: quoting.group, ..Terms::PLAIN });
+        }
         *self.positions.at_mut(position).quote_mut(asked.side) = order.slot();
         self.stand(&Taker { order, is_open: false });
         self.rest(&order);

@@ -11,6 +11,7 @@ use crate::limits::ACCOUNT_FEES;
 use crate::order::{Order, Tif, slot_of};
 use crate::pool::NONE;
 use crate::position::Position;
+use crate::protection::Busy;
 use crate::trading_state::TradingState;
 use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
@@ -113,6 +114,7 @@ impl Venue {
         let lots = taker.leaves().min(self.orders.shown(self.orders.at(maker_slot)));
         taker.fill(lots);
         let maker = self.fill_resting(maker_slot, lots);
+        let group = self.orders.terms(&maker).group;
         let terms = &self.instruments[instrument];
         let value = maker.ticks * lots * terms.tick_value;
         let taker_fee = value.share_rounded_up(terms.taker_fee);
@@ -139,6 +141,12 @@ impl Venue {
         self.cap_reduce_only(voice, taker.position);
         if maker.position != taker.position {
             self.cap_reduce_only(voice, maker.position);
+        }
+        if group != NONE {
+            let busy = Busy { taker: taker.id, positions: [taker.position, maker.position] };
+            self.count_fill(voice, group, &maker, lots, busy);
+        }
+        if maker.position != taker.position {
             self.leave_position(maker.position);
         }
     }
@@ -165,6 +173,7 @@ impl Venue {
         for order in &orders {
             self.tell_executed(voice, &made, Execution { order, fee, liquidity: liquidity::AUCTION });
         }
+        let groups = orders.map(|order| self.orders.terms(&order).group);
         for order in &orders {
             if order.leaves() == Lots::ZERO {
                 self.remove(order);
@@ -172,10 +181,16 @@ impl Venue {
                 self.orders.show_anew(order);
             }
         }
-        let [bid, ask] = orders.map(|order| order.position);
+        let positions = orders.map(|order| order.position);
+        let [bid, ask] = positions;
         self.cap_reduce_only(voice, bid);
         if ask != bid {
             self.cap_reduce_only(voice, ask);
+        }
+        for (order, group) in orders.iter().zip(groups).filter(|(_, group)| *group != NONE) {
+            self.count_fill(voice, group, order, lots, Busy { taker: 0, positions });
+        }
+        if ask != bid {
             self.leave_position(ask);
         }
         self.leave_position(bid);
@@ -203,6 +218,7 @@ impl Venue {
 
     fn tell_executed<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, made: &Match, side: Execution<'_>) {
         let order = side.order;
+        let mmp_group = U16::new(self.group_number(order));
         let position = self.positions.at(order.position);
         let session = self.sessions.at_mut(order.session());
         let reference = voice.reference(session.id);
@@ -227,7 +243,7 @@ impl Venue {
             status: if filled { status::FILLED } else { status::PARTIALLY_FILLED },
             liquidity: side.liquidity,
             pad_a: 0,
-            mmp_group: U16::new(0),
+            mmp_group,
             pad_b: U16::new(0),
         };
         voice.tell(session, block);
@@ -246,6 +262,7 @@ impl Venue {
             self.orders.enlist(&mut self.accounts[account], order.slot());
             if order.is_special() {
                 self.start_expiry(&order);
+                self.join_group(&order);
             }
         }
     }
@@ -284,6 +301,7 @@ impl Venue {
         self.orders.delist(&mut self.accounts[account], order.slot());
         if order.is_special() {
             self.expiries.stop(order.slot());
+            self.leave_group(order);
         }
         self.orders.close(account, order.slot());
     }

@@ -313,6 +313,12 @@ impl Orders {
         &mut self.terms[order.slot() as usize]
     }
 
+    /// The terms of a slot whose order is special.
+    pub fn terms_at_mut(&mut self, slot: u32) -> &mut Terms {
+        debug_assert!(self.at(slot).is_special());
+        &mut self.terms[slot as usize]
+    }
+
     /// Gives an order terms, before it is open or while it is.
     pub fn give_terms(&mut self, order: &mut Order, terms: Terms) {
         order.make_special();

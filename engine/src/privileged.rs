@@ -3,13 +3,13 @@
 use zerocopy::little_endian::{I64, U16};
 
 use crate::command::{
-    AccountCreate, Command, Deposit, InstrumentCreate, InstrumentState, MarkPrice, Role, SessionCreate,
-    VenueOpen,
+    AccountCreate, Command, Deposit, InstrumentCreate, InstrumentState, MarkPrice, Role, Sensitivity,
+    SessionCreate, VenueOpen,
 };
 use crate::emit::Voice;
 use crate::event::{Confirmed, EventSink};
 use crate::instrument::{BadPrice, list};
-use crate::limits::DEPOSIT_MAX;
+use crate::limits::{DEPOSIT_MAX, SENSITIVITY_MAX};
 use crate::message::Message;
 use crate::reject::Reject;
 use crate::session::Session;
@@ -60,6 +60,10 @@ impl Venue {
             Command::MarkPrice(request) => {
                 (MarkPrice::TEMPLATE, may(Role::Oracle).and_then(|()| self.set_mark(request)))
             }
+            Command::Sensitivity(request) => {
+                let outcome = may(Role::RiskModel).and_then(|()| self.set_sensitivity(request));
+                (Sensitivity::TEMPLATE, outcome)
+            }
             Command::Deposit(request) => {
                 (Deposit::TEMPLATE, may(Role::Bridge).and_then(|()| self.deposit(request)))
             }
@@ -69,6 +73,7 @@ impl Venue {
             | Command::CancelOrder(_)
             | Command::MassCancel(_)
             | Command::MassQuote(_)
+            | Command::MmpConfig(_)
             | Command::Refused(_)
             | Command::Continue(_)
             | Command::Tick(_) => return,
@@ -150,6 +155,23 @@ impl Venue {
             BadPrice::OffTick => (Reject::PriceNotOnTick, 1),
         })?;
         self.instruments[id].mark = mark;
+        Ok(())
+    }
+
+    /// Rule 3.10.
+    fn set_sensitivity(&mut self, request: &Sensitivity) -> Result<(), Refusal> {
+        let id = request.instrument_id.get();
+        if !self.instruments.contains(id) {
+            return Err((Reject::UnknownInstrument, 3));
+        }
+        let (delta, vega) = (request.delta.get(), request.vega.get());
+        for (value, field) in [(delta, 1), (vega, 2)] {
+            if !(-SENSITIVITY_MAX..=SENSITIVITY_MAX).contains(&value) {
+                return Err((Reject::InvalidParameter, field));
+            }
+        }
+        let listing = self.instruments.listing_mut(id);
+        (listing.delta, listing.vega) = (delta, vega);
         Ok(())
     }
 

@@ -10,11 +10,13 @@ use zerocopy::FromBytes;
 
 use crate::command::{
     AccountCreate, CancelOrder, Command, Continue, Deposit, InstrumentCreate, InstrumentState, Logon,
-    MarkPrice, MassCancel, MassQuote, ModifyOrder, NewOrder, Refused, SessionCreate, Tick, VenueOpen,
+    MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder, NewOrder, Refused, Sensitivity, SessionCreate,
+    Tick, VenueOpen,
 };
 use crate::event::{
-    AuctionIndicative, Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck, NotApplied,
-    OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected, SessionReject,
+    AuctionIndicative, Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck,
+    MmpTriggered, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
+    RequestComplete, SessionReject,
 };
 use crate::message::{HEADER_BYTES, Header, Message, ORIGIN_BYTES, ROUTE_BYTES};
 use crate::{Due, Engine, Sequenced};
@@ -361,7 +363,7 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
     }
     name_of! {
         Logon NewOrder ModifyOrder CancelOrder MassCancel MarkPrice Deposit VenueOpen InstrumentCreate AccountCreate
-        SessionCreate InstrumentState MassQuote Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
-        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck Confirmed AuctionIndicative
+        SessionCreate InstrumentState MassQuote MmpConfig Sensitivity Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
+        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck MmpTriggered RequestComplete Confirmed AuctionIndicative
     }
 }

@@ -17,7 +17,7 @@ use crate::expiry;
 use crate::instrument::list;
 use crate::limits::{
     ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
-    REDUCE_ONLY_ORDERS_MAX,
+    REDUCE_ONLY_ORDERS_MAX, SENSITIVITY_MAX,
 };
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
@@ -25,15 +25,17 @@ use crate::order::{Nature, Order, Terms, Tif, serial_of, slot_of};
 use crate::pool::NONE;
 use crate::position::Position;
 use crate::privileged::has_account;
+use crate::protection::{Group, GroupTerms};
 use crate::self_trade::{Stp, StpMode};
 use crate::session::Session;
 use crate::snapshot::{
-    AccountRecord, BookWorkRecord, ClosedIdRecord, Expected, Head, InstrumentRecord, MassCancelRecord,
-    OrderRecord, PositionRecord, SessionRecord, VERSION, VenueRecord,
+    AccountRecord, BookWorkRecord, ClosedIdRecord, Expected, FillsRecord, GroupRecord, Head,
+    InstrumentRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord, VERSION, VenueRecord,
 };
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
 use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
+use crate::window::{Fills, SLICES, Window};
 
 /// Why bytes are not a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +115,10 @@ impl Engine {
             Engine { last_seq: head.last_seq.get(), last_ts_ns: head.last_ts_ns.get(), venue: None };
         if head.open.get() != 0 {
             must(engine.last_seq > 0, "a venue is open before its first command")?;
-            engine.venue = Some(Box::new(read_venue(&mut reader)?));
+            let venue = read_venue(&mut reader)?;
+            let begun = venue.groups.iter().all(|group| group.window.has_begun(engine.last_ts_ns));
+            must(begun, "a fill of a group is later than the last command")?;
+            engine.venue = Some(Box::new(venue));
         }
         must(reader.rest.is_empty(), "bytes follow the last record")?;
         let mut expected = Expected { rest: bytes, same: true };
@@ -142,6 +147,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     reader.section(|record| venue.read_account(record))?;
     reader.section(|record| venue.read_instrument(record))?;
     reader.section(|record| venue.read_session(record))?;
+    reader.section(|record| venue.read_group(record))?;
     reader.section(|record| venue.read_position(record))?;
     let mut last: Option<Place> = None;
     reader.section(|record| venue.read_order(record, &mut last))?;
@@ -153,6 +159,25 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     venue.read_closed_ids(reader)?;
     venue.check_invariants().map_err(SnapshotError::Inconsistent)?;
     Ok(venue)
+}
+
+/// Lots of one slice that no history reaches; their sums fit.
+const FILLED_MAX: u64 = 1 << 56;
+
+fn read_fills(record: &FillsRecord) -> Checked<Fills> {
+    let fills = Fills {
+        lots: record.lots.get(),
+        count: record.count.get(),
+        delta: record.delta.get(),
+        vega: record.vega.get(),
+    };
+    // A fill has one lot at least, and a lot moves so much at most.
+    let filled =
+        fills.lots <= FILLED_MAX && fills.count <= fills.lots && (fills.count == 0) == (fills.lots == 0);
+    let most = u128::from(fills.lots) * SENSITIVITY_MAX as u128;
+    let moved = fills.delta.unsigned_abs() <= most && fills.vega.unsigned_abs() <= most;
+    must(filled && moved, "the fills of a group are out of range")?;
+    Ok(fills)
 }
 
 impl Venue {
@@ -180,6 +205,11 @@ impl Venue {
         let (instrument, listing) = list(&record.terms).map_err(|(reject, _)| missing(reject.text()))?;
         let state = u8::try_from(record.state.get()).ok().and_then(TradingState::from_wire);
         self.instruments.create(id, instrument, listing);
+        let (delta, vega) = (record.delta.get(), record.vega.get());
+        let within = [delta, vega].iter().all(|value| (-SENSITIVITY_MAX..=SENSITIVITY_MAX).contains(value));
+        must(within, "a sensitivity is out of range")?;
+        let listing = self.instruments.listing_mut(id);
+        (listing.delta, listing.vega) = (delta, vega);
         let state = state.ok_or(missing("a trading state is unknown"))?;
         self.instruments[id].state = state;
         let times = AuctionTimes { until_ns: record.until.get(), next_second_ns: record.next_second.get() };
@@ -207,6 +237,35 @@ impl Venue {
             rising_ids: record.rising_ids == 1,
             ..Session::new(id, account, role)
         });
+        Ok(())
+    }
+
+    fn read_group(&mut self, record: &GroupRecord) -> Checked {
+        let (account, number) = (record.account_id.get(), record.mmp_group.get());
+        let session = self.sessions.find(record.session_id.get());
+        let session = session.ok_or(missing("a group's session is missing"))?;
+        let owner = self.sessions.at(session);
+        must(owner.role == Role::Trade && owner.account == account, "a group is not its session's")?;
+        must(number != 0 && self.groups.find(account, number).is_none(), "a group stands twice or is none")?;
+        must(!self.groups.is_full(), "there are more groups than the limit")?;
+        let terms = GroupTerms {
+            window_ms: record.window_ms.get(),
+            frozen_ms: record.frozen_ms.get(),
+            qty_limit: record.qty_limit.get(),
+            delta_limit: record.delta_limit.get(),
+            vega_limit: record.vega_limit.get(),
+            count_limit: record.count_limit.get(),
+        };
+        must(terms.has_window() && terms.has_limits(), "the terms of a group are out of range")?;
+        let mut slices = [Fills::default(); SLICES];
+        for (slice, record) in slices.iter_mut().zip(&record.slices) {
+            *slice = read_fills(record)?;
+        }
+        must(record.newest.get() < SEQ_MAX, "a slice is out of range")?;
+        let window = Window::restore(terms.window_ms, record.newest.get(), &slices);
+        must(terms.breach(&window.sum()).is_none(), "the window of a group is above its limits")?;
+        let frozen_until = record.frozen_until.get();
+        self.groups.create(Group { frozen_until, window, ..Group::new(account, number, session, terms) });
         Ok(())
     }
 
@@ -293,8 +352,17 @@ impl Venue {
         let display = record.display.get();
         let within = i64::from(display) <= self.instruments[record.instrument_id.get()].qty_max.0;
         must(display == 0 || within && order.tif().rests(), "an order's display is out of range")?;
-        if expire_ns != NULL_U64 || display != 0 || order.is_reduce_only() {
-            self.orders.give_terms(order, Terms { expire_ns, display, ..Terms::PLAIN });
+        let group = match record.mmp_group.get() {
+            0 => NONE,
+            number => {
+                let found = self.groups.find(record.account_id.get(), number);
+                found.ok_or(missing("an order's protection group is missing"))?
+            }
+        };
+        let may_join = !order.is_market() && order.tif().rests();
+        must(group == NONE || may_join, "an order is in a group that may not be")?;
+        if expire_ns != NULL_U64 || display != 0 || order.is_reduce_only() || group != NONE {
+            self.orders.give_terms(order, Terms { expire_ns, display, group, ..Terms::PLAIN });
         }
         if order.is_reduce_only() {
             let position = self.positions.at(order.position);
@@ -360,6 +428,10 @@ impl Venue {
             let within = account.open_orders() < self.limits.orders_per_account;
             must(within, "an account has more orders than the limit")?;
             self.orders.enlist(account, slot);
+            let order = *self.orders.at(slot);
+            self.check_members(self.orders.terms(&order).group, 0)
+                .map_err(|_| missing("a group is too large"))?;
+            self.join_group(&order);
         }
         Ok(())
     }

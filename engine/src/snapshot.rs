@@ -9,10 +9,14 @@
 //! head        32   version u64 (3) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
 //! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
-//! instruments 132  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
-//!                  until u64 (0: none) | next_second u64 (in Auction; else 0)                             by id
+//! instruments 148  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
+//!                  until u64 (0: none) | next_second u64 (in Auction; else 0) | delta i64 | vega i64      by id
 //! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
 //!                  role u8 | connected u8 (0: never, connection 0) | rising_ids u8 (0, 1) | pad u8                               by id
+//! groups     888   account_id u32 | mmp_group u16 | pad u16 | session_id u64 | window_ms u32 | frozen_ms u32 | qty_limit i64 |
+//!                  delta_limit i64 | vega_limit i64 | count_limit u32 | pad u32 | frozen_until u64 | newest u64 (the slice of
+//!                  the last fill) | 17 slices to the newest, each 48: lots u64 | count u64 | delta i128 | vega i128
+//!                  by account, then number
 //! positions   16   account_id u32 | instrument_id u32 | lots i64                     by account, then instrument
 //! orders      96   order_id u64 | cl_ord_id u64 | session_id u64 | price i64 (ticks) | qty i64 | leaves i64 |
 //!                  account_id u32 | instrument_id u32 | side u8 | tif u8 | stp_mode u8 | market u8 (0, 1) | stp_group u32 |
@@ -42,9 +46,11 @@ use crate::engine::Engine;
 use crate::instrument::Instrument;
 use crate::mass_cancel::{MassCanceling, sides_to_wire};
 use crate::order::Order;
+use crate::protection::Group;
 use crate::session::Session;
 use crate::units::Ticks;
 use crate::venue::Venue;
+use crate::window::SLICES;
 
 pub const VERSION: u64 = 3;
 
@@ -63,10 +69,18 @@ records! {
         terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, pad: U64, deposits: I128,
     }
     AccountRecord = 48 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32, highest_id: U64 }
-    InstrumentRecord = 132 { terms: InstrumentCreate, state: U32, until: U64, next_second: U64 }
+    InstrumentRecord = 148 {
+        terms: InstrumentCreate, state: U32, until: U64, next_second: U64, delta: I64, vega: I64,
+    }
     SessionRecord = 36 {
         session_id: U64, next_client_seq: U64, next_server_seq: U64, account_id: U32, connection: U32,
         role: u8, connected: u8, rising_ids: u8, pad: u8,
+    }
+    FillsRecord = 48 { lots: U64, count: U64, delta: I128, vega: I128 }
+    GroupRecord = 888 {
+        account_id: U32, mmp_group: U16, pad_a: U16, session_id: U64, window_ms: U32, frozen_ms: U32, qty_limit: I64,
+        delta_limit: I64, vega_limit: I64, count_limit: U32, pad_b: U32, frozen_until: U64, newest: U64,
+        slices: [FillsRecord; SLICES],
     }
     PositionRecord = 16 { account_id: U32, instrument_id: U32, lots: I64 }
     OrderRecord = 96 {
@@ -167,6 +181,7 @@ impl Venue {
             self.instruments.iter().map(|(id, row)| self.instrument_record(id, row)),
         );
         section(sink, self.sessions.len(), self.sessions.iter().map(session_record));
+        section(sink, self.groups.len(), self.groups.iter().map(|group| self.group_record(group)));
         self.encode_positions(sink);
         section(
             sink,
@@ -263,7 +278,7 @@ impl Venue {
             limit: I64::new(terms.limit.0),
             display: U32::new(terms.display),
             shown: U32::new(terms.shown),
-            mmp_group: U16::new(0),
+            mmp_group: U16::new(self.group_number(order)),
             reduce_only: u8::from(order.is_reduce_only()),
             quote: u8::from(order.is_quote()),
             trigger_type: terms.trigger_type,
@@ -298,6 +313,33 @@ impl Venue {
             state: U32::new(row.state as u32),
             until: U64::new(auction.until_ns),
             next_second: U64::new(auction.next_second_ns),
+            delta: I64::new(listing.delta),
+            vega: I64::new(listing.vega),
+        }
+    }
+
+    fn group_record(&self, group: &Group) -> GroupRecord {
+        let terms = &group.terms;
+        GroupRecord {
+            account_id: U32::new(group.account),
+            mmp_group: U16::new(group.number),
+            pad_a: U16::new(0),
+            session_id: U64::new(self.sessions.at(group.session).id),
+            window_ms: U32::new(terms.window_ms),
+            frozen_ms: U32::new(terms.frozen_ms),
+            qty_limit: I64::new(terms.qty_limit),
+            delta_limit: I64::new(terms.delta_limit),
+            vega_limit: I64::new(terms.vega_limit),
+            count_limit: U32::new(terms.count_limit),
+            pad_b: U32::new(0),
+            frozen_until: U64::new(group.frozen_until),
+            newest: U64::new(group.window.newest()),
+            slices: group.window.slices().map(|fills| FillsRecord {
+                lots: U64::new(fills.lots),
+                count: U64::new(fills.count),
+                delta: I128::new(fills.delta),
+                vega: I128::new(fills.vega),
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! An open venue: all its state in one struct, and the precedence of the rules of section 2 for every command. Decides who
 //! is heard; what the command then does stands in `privileged`, `entry`, `amend`, `cancel`, `mass_cancel`,
-//! `mass_quote` and `matching`.
+//! `mass_quote`, `protection` and `matching`.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::message::Origin;
 use crate::order::Orders;
 use crate::position::Positions;
+use crate::protection::Groups;
 use crate::reject::Reject;
 use crate::session::{Sessions, Turn, VenueTerms, logon_reject};
 use crate::table::HashKey;
@@ -46,6 +47,7 @@ pub struct Venue {
     /// When the instruments that are in Auction are told of next, or opened; slot and rank are the id.
     pub auctions: Timers,
     pub sessions: Sessions,
+    pub groups: Groups,
 }
 
 impl Venue {
@@ -76,6 +78,7 @@ impl Venue {
             expiries: Timers::new(limits.orders),
             auctions: Timers::new(limits.instruments + 1),
             sessions: Sessions::new(limits.sessions, key),
+            groups: Groups::new(limits.mmp_groups, key),
         }
     }
 
@@ -143,6 +146,7 @@ impl Venue {
             Some(Command::CancelOrder(request)) => self.cancel_order(voice, sender, request),
             Some(Command::MassCancel(request)) => self.mass_cancel(voice, sender, request),
             Some(Command::MassQuote(quotes)) => self.mass_quote(voice, sender, quotes),
+            Some(Command::MmpConfig(request)) => self.configure_group(voice, sender, request),
             Some(privileged) => self.apply_privileged(voice, Some(sender), privileged),
         }
     }

@@ -72,7 +72,9 @@ pub fn draw(
     let kind = random.below(100);
     let draft = match kind {
         0..38 => Draft::of(order(random, ts_ns)),
-        38..50 => quotes(random),
+        38..47 => quotes(random),
+        47..49 => Draft::of(mmp_config(random)),
+        49 => Draft::of(sensitivity(random)),
         50..66 => Draft::of(amend(random, open)),
         66..82 => Draft::of(cancel(random, open)),
         82..85 => Draft::of(mass_cancel(random)),
@@ -102,7 +104,7 @@ pub fn draw(
             pad_a: 0.into(),
         }),
     };
-    let privileged = (85..94).contains(&kind) && random.one_in(2);
+    let privileged = (85..94).contains(&kind) && random.one_in(2) || kind == 49;
     (if privileged { Origin::venue() } else { origin(random, numbers) }, draft)
 }
 
@@ -154,6 +156,10 @@ fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
         }
         1 => (request.ord_type, request.price) = (3, NULL_I64.into()),
         2 | 3 => request.flags = random.pick(&[1, 2, 2, 3]).into(),
+        4 | 5 => {
+            request.flags = 8.into();
+            request.mmp_group = random.pick(&[1, 1, 2]).into();
+        }
         4 => request.tif = 1,
         5 | 6 => {
             let later = random.pick(&[0, 1_000, 20_000, 100_000, 3_600_000_000_000, 1 << 63]);
@@ -237,6 +243,44 @@ fn mass_cancel(random: &mut Random) -> MassCancel {
     request
 }
 
+fn mmp_config(random: &mut Random) -> MmpConfig {
+    let mut limit =
+        |most: u64| if random.one_in(2) { NULL_I64 } else { 1 + random.below(most) as i64 }.into();
+    let mut request = MmpConfig {
+        cl_ord_id: 1.into(),
+        account_id: 0.into(),
+        mmp_group: 0.into(),
+        reset: 0,
+        pad_a: 0,
+        window_ms: 1.into(),
+        frozen_ms: 0.into(),
+        qty_limit: limit(8),
+        delta_limit: limit(4),
+        vega_limit: limit(4),
+        count_limit: 0.into(),
+        pad_b: 0.into(),
+    };
+    request.account_id = random.pick(&[4, 5]).into();
+    request.mmp_group = random.pick(&[1, 1, 2]).into();
+    request.reset = random.pick(&[0, 1]);
+    request.frozen_ms = random.pick(&[0, 1]).into();
+    request.count_limit = (random.below(4) as u32).into();
+    if random.one_in(10) {
+        let at = random.below(56) as usize;
+        request.as_mut_bytes()[at] = random.next() as u8;
+    }
+    request
+}
+
+fn sensitivity(random: &mut Random) -> Sensitivity {
+    Sensitivity {
+        delta: (random.below(3_000_000) as i64 - 1_000_000).into(),
+        vega: (random.below(3_000_000) as i64 - 1_000_000).into(),
+        instrument_id: (random.below(4) as u32).into(),
+        pad_a: 0.into(),
+    }
+}
+
 /// Both sides of a few instruments, most of them near the mark.
 fn quotes(random: &mut Random) -> Draft {
     let head = MassQuote {
@@ -244,7 +288,7 @@ fn quotes(random: &mut Random) -> Draft {
         account_id: random.pick(&[4, 5]).into(),
         stp_group: random.pick(&[0, 0, 7, 8]).into(),
         max_delay_us: 0.into(),
-        mmp_group: 0.into(),
+        mmp_group: random.pick(&[0, 1, 1, 2]).into(),
         stp_mode: random.pick(&[1, 1, 2, 3, 4, 5]),
         pad_a: 0,
         flags: random.pick(&[0, 0, 1, 2, 2]).into(),
@@ -323,7 +367,7 @@ fn noise(random: &mut Random) -> Draft {
         *byte = random.below(3) as u8;
     }
     draft.bytes[2..4].copy_from_slice(
-        &random.pick(&[3_u16, 100, 110, 111, 112, 113, 300, 320, 324, 331, 332, 999]).to_le_bytes(),
+        &random.pick(&[3_u16, 100, 110, 111, 112, 113, 114, 300, 302, 320, 324, 331, 332, 999]).to_le_bytes(),
     );
     draft
 }

@@ -166,6 +166,20 @@ fn describe_block(message: &[u8]) -> String {
         let code = code_name(e.code.get());
         return format!("QuoteAck {code} #{} group {} ref {}{entries}", e.quote_id, e.mmp_group, e.ref_seq);
     }
+    if let Some(e) = block::<RequestComplete>(message) {
+        let code = code_name(e.code.get());
+        return format!("RequestComplete {code} #{} count {} ref {}", e.cl_ord_id, e.count, e.ref_seq);
+    }
+    if let Some(e) = block::<MmpTriggered>(message) {
+        let until = match e.frozen_until.get() {
+            NULL_U64 => "reset".to_string(),
+            until => until.to_string(),
+        };
+        return format!(
+            "MmpTriggered group {} reason {} canceled {} until {until}",
+            e.mmp_group, e.reason, e.canceled
+        );
+    }
     if let Some(e) = block::<OrderRejected>(message) {
         let code = code_name(e.code.get());
         return format!(
@@ -443,6 +457,12 @@ impl Desk {
     }
 
     fn say(&mut self, line: &str) -> Vec<String> {
+        let (origin, message) = self.message(line);
+        self.apply(origin, &message)
+    }
+
+    /// The command that a line of a script means now.
+    pub fn message(&mut self, line: &str) -> (Origin, Vec<u8>) {
         let words = Words::read(line);
         // `at=ns` is the time of this very command.
         if let Some(at) = words.find("at") {
@@ -462,7 +482,7 @@ impl Desk {
         if let Some(flags) = field("flags") {
             origin.flags = (flags as u32).into();
         }
-        let mut message = message(&words);
+        let mut message = command(&words);
         if let Some(cut) = words.find("cut") {
             message.truncate(message.len() - cut as usize);
             if words.plain[1] != "quote" {
@@ -470,7 +490,7 @@ impl Desk {
                 message[..2].copy_from_slice(&length.to_le_bytes());
             }
         }
-        self.apply(origin, &message)
+        (origin, message)
     }
 }
 
@@ -484,7 +504,7 @@ pub fn session(id: u64, account: u32, role: Role) -> SessionCreate {
     }
 }
 
-fn message(words: &Words<'_>) -> Vec<u8> {
+fn command(words: &Words<'_>) -> Vec<u8> {
     match words.plain[1] {
         "buy" => bytes_of(new_order(words, 1)),
         "sell" => bytes_of(new_order(words, 2)),
@@ -510,6 +530,13 @@ fn message(words: &Words<'_>) -> Vec<u8> {
             pad_b: 0.into(),
         }),
         "quote" => mass_quote(words),
+        "mmp" => bytes_of(mmp_config(words)),
+        "sensitivity" => bytes_of(Sensitivity {
+            delta: (words.or("delta", 0) as i64).into(),
+            vega: (words.or("vega", 0) as i64).into(),
+            instrument_id: (words.or("instrument", 1) as u32).into(),
+            pad_a: 0.into(),
+        }),
         "state" => bytes_of(InstrumentState {
             instrument_id: (words.or("id", 1) as u32).into(),
             state: words.number(2) as u8,
@@ -628,6 +655,25 @@ fn amend(words: &Words<'_>) -> ModifyOrder {
     }
 }
 
+/// `session mmp #client-id group=number`, and any limit by name.
+fn mmp_config(words: &Words<'_>) -> MmpConfig {
+    let limit = |key: &str| (words.or(key, i128::from(NULL_I64)) as i64).into();
+    MmpConfig {
+        cl_ord_id: (words.number(2) as u64).into(),
+        account_id: (words.or("account", own_account(words)) as u32).into(),
+        mmp_group: (words.or("group", 1) as u16).into(),
+        reset: words.or("reset", 0) as u8,
+        pad_a: 0,
+        window_ms: (words.or("window", 1_000) as u32).into(),
+        frozen_ms: (words.or("frozen", 0) as u32).into(),
+        qty_limit: limit("qty"),
+        delta_limit: limit("delta"),
+        vega_limit: limit("vega"),
+        count_limit: (words.or("count", 0) as u32).into(),
+        pad_b: 0.into(),
+    }
+}
+
 /// `session quote #quote-id instrument:bid/ask ...`, each side `quantity@ticks`, or `0`.
 fn mass_quote(words: &Words<'_>) -> Vec<u8> {
     let head = MassQuote {
@@ -665,6 +711,11 @@ fn posting(words: &Words<'_>) -> u16 {
         | u16::from(words.plain.contains(&"reduce")) << 2
 }
 
+/// The flag of a member of a protection group.
+fn grouped(words: &Words<'_>) -> u16 {
+    u16::from(words.find("mmp").is_some()) << 3
+}
+
 /// `session side quantity@ticks #client-id`, and any field by name.
 fn new_order(words: &Words<'_>, side: u8) -> NewOrder {
     let (qty, price, kind) = terms(words);
@@ -700,7 +751,7 @@ fn new_order(words: &Words<'_>, side: u8) -> NewOrder {
         ord_type: words.or("type", ord_type) as u8,
         tif: words.or("tif", tif) as u8,
         stp_mode: words.or("stp", 1) as u8,
-        flags: (words.or("order_flags", i128::from(posting(words))) as u16).into(),
+        flags: (words.or("order_flags", i128::from(posting(words) | grouped(words))) as u16).into(),
         mmp_group: (words.or("mmp", 0) as u16).into(),
     }
 }
