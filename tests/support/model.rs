@@ -781,6 +781,10 @@ impl Model {
         self.groups.get(&(account, group)).is_some_and(|group| group.is_frozen(ts_ns))
     }
 
+    pub fn has_group(&self, account: u32, group: u16) -> bool {
+        self.groups.contains_key(&(account, group))
+    }
+
     pub fn total_deposits(&self) -> i128 {
         self.deposits
     }

@@ -1,17 +1,28 @@
 //! Commands and events as a person reads them, for the message of a test that failed. Reads layouts, knows no rule.
 
-use engine::command::Command;
+use engine::command::{ComboCreate, Command, MmpConfig, Sensitivity, Tick};
 use engine::event::*;
 use engine::message::*;
 use engine::reject::Reject;
 use zerocopy::FromBytes;
 
+use crate::model::quote_entries;
+
 pub fn command(seq: u64, ts_ns: u64, origin: &Origin, message: &[u8]) -> String {
-    let body = match Command::read(message) {
-        Some(command) => plain(&format!("{command:?}")),
-        None => format!("no command: {message:02x?}"),
+    let body = match (Command::read(message), quote_entries(message)) {
+        (Some(command), _) => plain(&format!("{command:?}")),
+        (None, Some(quotes)) => plain(&format!("{quotes:?}")),
+        _ => asked(message).map_or(format!("no command: {message:02x?}"), |text| plain(&text)),
     };
     format!("seq {seq} ts {ts_ns} {}\n  {body}", plain(&format!("{origin:?}")))
+}
+
+/// Those that `Command` may not know yet.
+fn asked(message: &[u8]) -> Option<String> {
+    let text = block::<MmpConfig>(message).map(|it| format!("{it:?}"));
+    let text = text.or_else(|| block::<Sensitivity>(message).map(|it| format!("{it:?}")));
+    let text = text.or_else(|| block::<Tick>(message).map(|it| format!("{it:?}")));
+    text.or_else(|| block::<ComboCreate>(message).map(|it| format!("{it:?}")))
 }
 
 pub fn event(payload: &[u8]) -> String {
@@ -41,12 +52,28 @@ fn decoded(message: &[u8]) -> Option<String> {
         .or_else(|| shown::<OrderCanceled>(message))
         .or_else(|| shown::<MassCancelAck>(message))
         .or_else(|| shown::<OrderExecuted>(message))
+        .or_else(|| shown::<MmpTriggered>(message))
+        .or_else(|| shown::<RequestComplete>(message))
+        .or_else(|| shown::<AuctionIndicative>(message))
+        .or_else(|| quotes_acked(message).map(|it| format!("{it:?}")))
         .or_else(|| shown::<Confirmed>(message))?;
     let code =
         block::<OrderRejected>(message).map(|it| it.code).or(block::<Confirmed>(message).map(|it| it.code));
     let code = code.or(block::<MassCancelAck>(message).map(|it| it.code));
+    let code = code.or(block::<RequestComplete>(message).map(|it| it.code));
+    let code = code.or(quotes_acked(message).map(|it| it.0.code));
     let code = code.or(block::<SessionReject>(message).map(|it| it.code)).map_or(0, |code| code.get());
     Some(Reject::from_code(code).map_or(text.clone(), |reject| format!("{reject:?}: {text}")))
+}
+
+/// A `MassQuoteAck` and its entries.
+pub fn quotes_acked(message: &[u8]) -> Option<(MassQuoteAck, Vec<QuoteAckEntry>)> {
+    let (header, rest) = Header::read_from_prefix(message).ok()?;
+    let (head, rest) = MassQuoteAck::read_from_prefix(rest).ok()?;
+    let (size, rest) = GroupSize::read_from_prefix(rest).ok()?;
+    let entries = <[QuoteAckEntry]>::ref_from_bytes(rest).ok()?;
+    let whole = usize::from(size.num_in_group.get()) == entries.len();
+    (header.template_id.get() == MassQuoteAck::TEMPLATE && whole).then(|| (head, entries.to_vec()))
 }
 
 /// `U64(5)` reads better as `5`.

@@ -3,8 +3,13 @@
 //! never decides what is right. `Stream` puts the commands in sequence, inserts the continuations that are due, and
 //! counts in `Coverage` what the model answered.
 
+mod answers;
+mod combos;
 mod features;
+mod protection;
+mod quotes;
 mod special;
+mod states;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +23,7 @@ use zerocopy::little_endian::{I64, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::model::{Instrument, Model, Order};
+use crate::text::quotes_acked;
 
 use special::Burst;
 
@@ -58,7 +64,7 @@ impl Draw {
     }
 }
 
-/// The capacities of one kind of run.
+/// The capacities of one kind of run, and what it asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
     pub name: &'static str,
@@ -80,8 +86,8 @@ impl Profile {
         accounts: 24,
         sessions: 36,
         orders: 100,
-        levels: 30,
-        positions: 110,
+        levels: 40,
+        positions: 130,
         orders_per_account: 20,
         matches_per_command: 6,
         closed_ids: 20,
@@ -131,7 +137,9 @@ const FIRST_MEMBER: u32 = 4;
 const MEMBERS: u32 = 16;
 const FEES: u32 = 2;
 const CONNECTION: u32 = 7;
+const AUCTION: u8 = 3;
 const OPEN: u8 = 4;
+const EXPIRED: u8 = 8;
 const NO_UNDERLYING: u32 = 99;
 
 /// One session of the genesis: id, account, role.
@@ -204,9 +212,34 @@ const LISTINGS: [Listing; 9] = [
     Listing { tick: 1_000_000, lot: 1_000_000, contract: 1_000_000_000, mark: 9_223_372_036_851, qty_max: 1_200, margin: 100_000, maker: 10, taker: 20, band: 1_000_000, underlying: 2, kind: 1 },
 ];
 
-/// What instrument `id` was listed as; later ones are made after the first.
+/// What combos have for legs beside the first instruments: ids from 11 on.
+#[rustfmt::skip]
+const LEGS: [Listing; 5] = [
+    Listing { mark: 500_000, qty_max: 10_000, margin: 30_000, maker: 100, taker: 700, underlying: 1, ..LISTINGS[0] },
+    Listing { mark: 499_990, qty_max: 10_000, margin: 10_000, maker: 0, taker: 300, band: 0, underlying: 1, ..LISTINGS[0] },
+    Listing { mark: 3, qty_max: 10_000, margin: 900_000, maker: 90_000, taker: 0, band: 1_000_000, underlying: 2, ..LISTINGS[0] },
+    Listing { mark: 29, margin: 1, ..LISTINGS[3] },
+    Listing { mark: 31, taker: 1, ..LISTINGS[2] },
+];
+const FIRST_LEG: u32 = 11;
+/// Combos have these ids, and one that is tried again and again has the last.
+const COMBOS: [u32; 6] = [21, 22, 23, 24, 25, 26];
+const ODD_COMBO: u32 = 28;
+/// What expired comes again under the next id of its line: so many ids on.
+const FIRST_REBORN: u32 = 31;
+const GENERATIONS: u32 = 5;
+const INSTRUMENTS: u32 = FIRST_REBORN - 1 + GENERATIONS * LISTINGS.len() as u32;
+/// Ids under which nothing is listed, and at first nothing under 10.
+const ODD_INSTRUMENTS: [u32; 5] = [0, 9, 10, INSTRUMENTS + 1, u32::MAX];
+
+/// What instrument `id` was listed as.
 fn listed(id: u32) -> &'static Listing {
-    LISTINGS.get(id as usize - 1).unwrap_or(&LISTINGS[0])
+    match id {
+        1..=9 => &LISTINGS[id as usize - 1],
+        FIRST_LEG..=15 => &LEGS[(id - FIRST_LEG) as usize],
+        FIRST_REBORN.. => &LISTINGS[(id - FIRST_REBORN) as usize % LISTINGS.len()],
+        _ => &LISTINGS[0],
+    }
 }
 
 /// What a stream comes to by itself.
@@ -266,6 +299,11 @@ impl Workload {
         {
             return step;
         }
+        if self.draw.one_in(4)
+            && let Some(step) = self.featured(model, ts_ns)
+        {
+            return step;
+        }
         if self.draw.one_in(2)
             && let Some(step) = self.next_of_burst(model, ts_ns)
         {
@@ -297,6 +335,23 @@ impl Workload {
         }
     }
 
+    /// One of the features, unless it is switched off.
+    fn featured(&mut self, model: &Model, ts_ns: u64) -> Option<Step> {
+        let has = self.profile.features;
+        match self.draw.below(100) {
+            0..50 if has.quotes => Some(self.mass_quote(model, ts_ns)),
+            50..57 if has.quotes => Some(self.bad_mass_quote(model, ts_ns)),
+            57..65 if has.mmp => Some(self.mmp_config(model, ts_ns)),
+            65..67 if has.mmp => Some(self.bad_mmp_config(model, ts_ns)),
+            67..72 if has.mmp => Some(self.sensitivity(model, ts_ns)),
+            72..76 if has.auctions => Some(self.auction(model, ts_ns)),
+            76..90 if has.auctions => self.auction_order(model, ts_ns),
+            90..92 if has.combos => Some(self.combo_create(model, ts_ns)),
+            92..100 if has.combos => Some(self.combo_order(model, ts_ns)),
+            _ => None,
+        }
+    }
+
     /// Unblocks an account or opens an instrument, so that the flow goes on.
     fn thaw(&mut self, model: &Model, ts_ns: u64) -> Option<Step> {
         let blocked: Vec<&(u64, u32, Role)> =
@@ -308,8 +363,18 @@ impl Workload {
             (it.scope, it.side, it.block_new) = (4, 3, 2);
             return Some(self.send(model, ts_ns, session.0, it));
         }
-        let closed = |id: &u32| model.instrument(*id).is_some_and(|it| it.state != OPEN);
-        let closed: Vec<u32> = (1..=LISTINGS.len() as u32).filter(closed).collect();
+        if let Some(step) = self.reset_frozen(model, ts_ns) {
+            return Some(step);
+        }
+        if let Some(step) = self.reborn(model, ts_ns) {
+            return Some(step);
+        }
+        let auctions = self.draw.one_in(6);
+        let closed = |id: &u32| {
+            let state = model.instrument(*id).map_or(EXPIRED, |it| it.state);
+            state != OPEN && state != EXPIRED && (state != AUCTION || auctions)
+        };
+        let closed: Vec<u32> = (1..=INSTRUMENTS).filter(closed).collect();
         if closed.is_empty() {
             return None;
         }
@@ -366,8 +431,7 @@ impl Workload {
         let Some(instrument) = model.instrument(id) else { return self.near_order(model, ts_ns) };
         let buy = order.side == 1;
         let away = instrument.mark + if buy { 12 } else { -12 };
-        let price = away.clamp(1, PRICE_TICKS_MAX.into());
-        order.price = ((price * instrument.tick_size).min(i64::MAX.into()) as i64).into();
+        order.price = price9(instrument, away).into();
         let waiting = model.open_orders().iter().filter(|open| open.instrument == id && (open.buy != buy));
         let lots: i128 = waiting.map(|open| open.leaves).sum();
         let qty = (lots / i128::from(self.draw.between(1, 3))).clamp(1, instrument.qty_max);
@@ -382,6 +446,7 @@ impl Workload {
         let mut order = self.order(model, ts_ns, 3);
         let (id, buy) = (order.instrument_id.get(), order.side == 1);
         (order.expire_time, order.display_qty) = (NULL_U64.into(), NULL_I64.into());
+        (order.flags, order.mmp_group) = (0.into(), 0.into());
         match self.draw.below(10) {
             0..3 => {
                 (order.ord_type, order.tif) = (2, self.draw.of(&[3, 3, 4]));
@@ -395,6 +460,7 @@ impl Workload {
             _ => {
                 order.tif = 2;
                 order.flags = self.draw.of(&[1, 2, 2]).into();
+                self.join_group(&mut order);
             }
         }
         if order.ord_type == 1 && self.draw.one_in(2) {
@@ -415,21 +481,24 @@ impl Workload {
     /// A price at the best of the other side, or a little beside it.
     fn price_at_the_touch(&mut self, model: &Model, id: u32, buy: bool) -> Option<i64> {
         let best = model.best(id, !buy)? + i128::from(self.draw.between(-1, 1));
-        let price = best.clamp(1, PRICE_TICKS_MAX.into()) * model.instrument(id)?.tick_size;
-        i64::try_from(price).ok()
+        Some(price9(model.instrument(id)?, best))
     }
 
     fn order(&mut self, model: &Model, ts_ns: u64, reach: i64) -> NewOrder {
-        let mut order = NewOrder::new_zeroed();
         // Half of all goes into two books, which grow deep enough for a sweep.
         let anywhere = self.draw.between(1, LISTINGS.len() as i64) as u32;
-        let id = self.draw.of(&[1, 2, anywhere, anywhere]);
-        let listing = listed(id);
-        let mark = model.instrument(id).map_or(1, |instrument| instrument.mark) as i64;
-        let ticks = mark.saturating_add(self.draw.between(-reach, reach)).clamp(1, PRICE_TICKS_MAX);
+        let line = self.draw.of(&[1, 2, anywhere, anywhere]);
+        let id = if self.draw.one_in(12) { self.any_instrument(model) } else { self.latest(model, line) };
+        self.order_in(model, ts_ns, id, reach)
+    }
+
+    fn order_in(&mut self, model: &Model, ts_ns: u64, id: u32, reach: i64) -> NewOrder {
+        let mut order = NewOrder::new_zeroed();
+        let away = i128::from(self.draw.between(-reach, reach));
+        let price = model.instrument(id).map_or(1, |it| price9(it, it.mark + away));
         self.cl_ord_id += 1;
         order.cl_ord_id = self.cl_ord_id.into();
-        order.price = ticks.saturating_mul(listing.tick).into();
+        order.price = price.into();
         order.qty = self.quantity(id).into();
         order.display_qty = NULL_I64.into();
         order.expire_time = NULL_U64.into();
@@ -448,6 +517,7 @@ impl Workload {
         if self.draw.one_in(20) {
             order.flags = 4.into();
         }
+        self.join_group(&mut order);
         order
     }
 
@@ -464,10 +534,26 @@ impl Workload {
         }
     }
 
+    /// The instrument that stands for one of the first nine now.
+    fn latest(&self, model: &Model, line: u32) -> u32 {
+        let later = (0..GENERATIONS).map(|count| FIRST_REBORN + line - 1 + count * LISTINGS.len() as u32);
+        later.take_while(|id| model.instrument(*id).is_some()).last().unwrap_or(line)
+    }
+
+    /// Any instrument at all, combos and expired ones too.
+    fn any_instrument(&mut self, model: &Model) -> u32 {
+        let known = self.instruments_in(model, |_| true);
+        self.draw.of(&known)
+    }
+
+    fn instruments_in(&self, model: &Model, wanted: impl Fn(&Instrument) -> bool) -> Vec<u32> {
+        (1..=INSTRUMENTS).filter(|id| model.instrument(*id).is_some_and(&wanted)).collect()
+    }
+
     fn quantity(&mut self, instrument: u32) -> i64 {
         match instrument {
-            3 => self.draw.of(&[1, 2, 5, 100, 300, 400]),
-            4 => self.draw.of(&[1, 7, 1_000, 1_000_000_000, 2_147_483_647]),
+            3 | 15 | 26 => self.draw.of(&[1, 2, 5, 100, 300, 400]),
+            4 | 14 | 25 => self.draw.of(&[1, 7, 1_000, 1_000_000_000, 2_147_483_647]),
             5 => self.draw.between(1, 3),
             _ => self.draw.of(&[1, 2, 3, 5, 10, 20, 50, 400]),
         }
@@ -477,7 +563,7 @@ impl Workload {
         let busy = self.draw.one_in(3);
         let mut session = if busy { SESSIONS[1] } else { self.draw.of(&SESSIONS[..20]) };
         // One lucky trade where a tick is a fortune, and an account would never be short again.
-        if is_poor(session.1) && [3, 4, 5, 9].contains(&order.instrument_id.get()) {
+        if is_poor(session.1) && is_dear(order.instrument_id.get()) {
             session = SESSIONS[1];
         }
         if is_poor(session.1) && self.draw.one_in(4) {
@@ -485,6 +571,10 @@ impl Workload {
             order.qty = self.draw.between(1, most).into();
         }
         order.account_id = session.1.into();
+        if order.mmp_group.get() != 0 {
+            let group = self.group_of(model, session.1);
+            order.mmp_group = if group == 0 { self.draw.of(&[1, 9]) } else { group }.into();
+        }
         let mut step = self.send(model, ts_ns, session.0, order);
         if self.draw.one_in(12) {
             self.hurry(ts_ns, &mut step, order);
@@ -516,7 +606,7 @@ impl Workload {
             match self.draw.below(20) {
                 0 => session = self.draw.of(&SESSIONS),
                 1 => order.account_id = self.draw.of(&[0, 1, 3, 5, 6, 30, 99, u32::MAX]).into(),
-                2 => order.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
+                2 => order.instrument_id = self.draw.of(&ODD_INSTRUMENTS).into(),
                 3 => order.side = self.draw.of(&[0, 3, 255]),
                 4 => order.ord_type = self.draw.of(&[0, 2, 3, 4, 5, 255]),
                 5 => order.tif = self.draw.of(&[0, 1, 3, 4, 5, 6, 7, 255]),
@@ -693,10 +783,7 @@ impl Workload {
         let near = instrument.mark + i128::from(self.draw.between(-4, 4));
         let far = self.draw.of(&[-300, 300, -100_000, 100_000]) + instrument.mark;
         let beside = order.price + i128::from(self.draw.between(-1, 1));
-        let price9 = |ticks: i128| {
-            let ticks = ticks.clamp(1, PRICE_TICKS_MAX.into());
-            i64::try_from(ticks * instrument.tick_size).unwrap_or(NULL_I64)
-        };
+        let price9 = |ticks: i128| price9(instrument, ticks);
         let touch = self.price_at_the_touch(model, order.instrument, order.buy).unwrap_or(NULL_I64);
         it.price = self
             .draw
@@ -803,6 +890,9 @@ impl Workload {
         if it.scope == 5 && self.draw.one_in(3) {
             it.underlying_id = self.draw.of(&[0, 0, 1, 2, 99]).into();
         }
+        if self.profile.features.mmp && self.draw.one_in(4) {
+            (it.scope, it.mmp_group) = (6, self.draw.of(&[order.group, order.group, 1, 9]).into());
+        }
         it.side = self.draw.of(&[1, 2, 3, 3]);
         it.block_new = self.draw.of(&[0, 0, 0, 1, 1, 2]);
         it
@@ -820,7 +910,7 @@ impl Workload {
                 2 => it.scope = self.draw.of(&[0, 7, 255]),
                 3 => it.side = self.draw.of(&[0, 4, 255]),
                 4 => it.block_new = self.draw.of(&[3, 255]),
-                _ => it.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
+                _ => it.instrument_id = self.draw.of(&ODD_INSTRUMENTS).into(),
             }
         }
         self.send(model, ts_ns, session, it)
@@ -830,10 +920,19 @@ impl Workload {
 
     fn state(&mut self, model: &Model, ts_ns: u64) -> Step {
         let mut it = InstrumentState::new_zeroed();
-        it.instrument_id = (self.draw.between(1, LISTINGS.len() as i64) as u32).into();
+        let closed: Vec<u32> = self.instruments_in(model, |it| it.state != OPEN && it.state != EXPIRED);
+        let again = !closed.is_empty() && self.draw.one_in(3);
+        let anywhere = self.any_instrument(model);
+        it.instrument_id = if again { self.draw.of(&closed) } else { anywhere }.into();
         it.state = self.draw.of(&[4, 5, 6]);
+        if self.profile.features.states && self.may_end(model, it.instrument_id.get()) {
+            it.state = self.draw.of(&[4, 5, 6, 7, 7, 8, 8]);
+        }
+        if self.profile.features.auctions && self.draw.one_in(4) {
+            it.state = AUCTION;
+        }
         match self.draw.below(6) {
-            0 => it.instrument_id = self.draw.of(&[0, 9, 10, 11, u32::MAX]).into(),
+            0 => it.instrument_id = self.draw.of(&ODD_INSTRUMENTS).into(),
             1 => it.state = self.draw.of(&[0, 1, 2, 9, 255]),
             _ => {}
         }
@@ -859,7 +958,8 @@ impl Workload {
 
     /// What an oracle says, wrong now and then.
     fn oracle_price(&mut self, model: &Model) -> (U32, I64) {
-        let id = self.draw.between(1, LISTINGS.len() as i64) as u32;
+        let line = self.draw.between(1, LISTINGS.len() as i64) as u32;
+        let id = if self.draw.one_in(3) { self.any_instrument(model) } else { self.latest(model, line) };
         let listing = listed(id);
         let now = model.instrument(id).map_or(1, |instrument: &Instrument| instrument.mark) as i64;
         // A walk that is pulled home, so that prices stay where orders are.
@@ -868,7 +968,7 @@ impl Workload {
         let price = ticks.saturating_mul(listing.tick);
         let (mut id, mut told) = (id, price);
         match self.draw.below(12) {
-            0 => id = self.draw.of(&[0, 9, 10, 11, u32::MAX]),
+            0 => id = self.draw.of(&ODD_INSTRUMENTS),
             1 => told = self.draw.of(&[0, -1, i64::MIN, i64::MAX, PRICE_TICKS_MAX + 1]),
             2 => told = price - 1,
             _ => {}
@@ -926,7 +1026,7 @@ impl Workload {
 
     fn odd_instrument(&mut self) -> InstrumentCreate {
         let mut it = listing(&LISTINGS[0], 10);
-        it.instrument_id = self.draw.of(&[10, 10, 10, 10, 10, 10, 10, 1, 0, 11]).into();
+        it.instrument_id = self.draw.of(&[10, 10, 10, 10, 10, 10, 10, 1, 0, INSTRUMENTS + 1]).into();
         match self.draw.below(12) {
             0 => it.tick_size = self.draw.of(&[0, -1, i64::MAX, 1, i64::MIN]).into(),
             1 => it.lot_size = self.draw.of(&[0, -1, i64::MAX, 1, i64::MIN]).into(),
@@ -1061,6 +1161,20 @@ fn is_poor(account: u32) -> bool {
     account.is_multiple_of(3)
 }
 
+/// Where a tick or a lot is a fortune.
+fn is_dear(instrument: u32) -> bool {
+    let line =
+        instrument.checked_sub(FIRST_REBORN).map_or(instrument, |past| past % LISTINGS.len() as u32 + 1);
+    [3, 4, 5, 9, 14, 15, 25, 26].contains(&line)
+}
+
+/// A price as a member sends it: at the bound of what the instrument takes, or of what a Price9 shows.
+fn price9(instrument: &Instrument, ticks: i128) -> i64 {
+    let most = i128::from(PRICE_TICKS_MAX);
+    let ticks = ticks.clamp(if instrument.is_combo() { -most } else { 1 }, most);
+    (ticks * instrument.tick_size).clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX)) as i64
+}
+
 /// Header and block.
 pub fn bytes<M: Message>(block: M) -> Vec<u8> {
     Framed::new(block).as_bytes().to_vec()
@@ -1072,7 +1186,7 @@ pub fn venue_open(profile: &Profile) -> VenueOpen {
         engine_epoch: 77.into(),
         hash_key: [3.into(), 4.into()],
         accounts_max: profile.accounts.into(),
-        instruments_max: 10.into(),
+        instruments_max: INSTRUMENTS.into(),
         sessions_max: profile.sessions.into(),
         orders_max: profile.orders.into(),
         levels_max: profile.levels.into(),
@@ -1080,7 +1194,7 @@ pub fn venue_open(profile: &Profile) -> VenueOpen {
         orders_per_account_max: profile.orders_per_account.into(),
         matches_per_command_max: profile.matches_per_command.into(),
         closed_ids_max: if profile.features.closed_ids { profile.closed_ids } else { 0 }.into(),
-        mmp_groups_max: 8.into(),
+        mmp_groups_max: 40.into(),
         pad_a: 0.into(),
     }
 }
@@ -1118,8 +1232,12 @@ fn genesis(profile: &Profile) -> Vec<Step> {
     early.session = 100.into();
     steps.push(Step { origin: early, message: bytes(Logon::new_zeroed()) });
     steps.push(venue(bytes(venue_open(profile))));
-    for (id, it) in (1..).zip(&LISTINGS) {
+    let legs = (FIRST_LEG..).zip(&LEGS).filter(|_| profile.features.combos);
+    for (id, it) in (1..).zip(&LISTINGS).chain(legs) {
         steps.push(venue(bytes(listing(it, id))));
+    }
+    for combo in combos::listed().into_iter().filter(|_| profile.features.combos) {
+        steps.push(venue(bytes(combo)));
     }
     for id in FIRST_MEMBER..FIRST_MEMBER + MEMBERS {
         let mut account = AccountCreate::new_zeroed();
@@ -1192,9 +1310,11 @@ impl Stream {
             }
             None => self.workload.next(&self.model, self.ts_ns),
         };
+        self.coverage.look(&self.model, &step);
         let events = self.model.apply(self.seq, self.ts_ns, &step.origin, &step.message);
         self.workload.hear(&step, &events);
         self.coverage.count(&step, &events, self.model.continuation());
+        self.coverage.count_features(&self.model, &step, &events);
         Sequenced { seq: self.seq, ts_ns: self.ts_ns, step, events }
     }
 
@@ -1204,7 +1324,10 @@ impl Stream {
 
     /// A little later; now and then what is next at the deadline, or just before it, however far that is.
     fn next_moment(&mut self) -> u64 {
-        let later = self.ts_ns + self.clock.of(&[0, 1, 700, 2_500, 40_000]);
+        let mut later = self.ts_ns + self.clock.of(&[0, 1, 700, 2_500, 40_000]);
+        if self.workload.waits() && self.clock.one_in(60) {
+            later += self.clock.of(&[60_000, 500_000, 3_000_000, 90_000_000, 400_000_000, 1_100_000_000]);
+        }
         let Some(deadline) = self.model.deadline() else { return later };
         let far = deadline.saturating_sub(self.ts_ns) > NEAR_NS;
         match self.clock.below(if far { 2_000 } else { 30 }) {
@@ -1226,6 +1349,7 @@ impl Stream {
 pub struct Coverage {
     pub commands: u64,
     pub counts: BTreeMap<Answer, u64>,
+    before: answers::Before,
 }
 
 /// One kind of thing that an answer can be.
@@ -1255,6 +1379,17 @@ pub enum Answer {
     Waits {
         mass_cancel: bool,
     },
+    /// One side of one entry of a mass quote.
+    QuoteSide {
+        status: u8,
+        code: u16,
+    },
+    Transition {
+        from: u8,
+        to: u8,
+    },
+    /// What no single answer tells.
+    Feature(&'static str),
 }
 
 impl Coverage {
@@ -1381,7 +1516,7 @@ impl Coverage {
     }
 
     /// Everything that RULES.md lets occur. A canceled rest of a Fok is not here: by 4.14 there is none.
-    pub fn reachable() -> Vec<Answer> {
+    pub fn reachable(has: Features) -> Vec<Answer> {
         let mut all: Vec<Answer> = Coverage::EVENTS.iter().map(|event| Answer::Event(*event)).collect();
         for (event, of, codes) in Coverage::codes() {
             all.extend(codes.iter().map(|code| Answer::Code { event, of, code: code.code() }));
@@ -1394,6 +1529,7 @@ impl Coverage {
         all.extend([2, 3, 4, 5].map(Answer::Prevented));
         all.extend([OrderCanceled::TEMPLATE, OrderModified::TEMPLATE].map(Answer::Copied));
         all.extend([false, true].map(|mass_cancel| Answer::Waits { mass_cancel }));
+        all.extend(Coverage::reachable_features(has));
         all
     }
 
@@ -1458,8 +1594,8 @@ impl Coverage {
     }
 
     /// What should have occurred and did not.
-    pub fn missing(&self) -> Vec<String> {
-        let reachable = Coverage::reachable();
+    pub fn missing(&self, has: Features) -> Vec<String> {
+        let reachable = Coverage::reachable(has);
         let missing = reachable.iter().filter(|answer| !self.counts.contains_key(answer));
         missing.map(|answer| answer.to_string()).collect()
     }
@@ -1476,8 +1612,10 @@ fn code_of(message: &[u8]) -> Option<(u16, u16)> {
     if let Some(it) = block::<OrderRejected>(message) {
         return Some((it.ref_template_id.get(), it.code.get()));
     }
-    if let Some(it) = block::<MassCancelAck>(message) {
-        return Some((0, it.code.get())).filter(|(_, code)| *code != 0);
+    let code = block::<MassCancelAck>(message).map(|it| it.code);
+    let code = code.or(block::<RequestComplete>(message).map(|it| it.code));
+    if let Some(code) = code.or(quotes_acked(message).map(|it| it.0.code)) {
+        return Some((0, code.get())).filter(|(_, code)| *code != 0);
     }
     let it = block::<Confirmed>(message)?;
     Some((it.ref_template_id.get(), it.code.get())).filter(|(_, code)| *code != 0)

@@ -4,7 +4,7 @@ use engine::command::*;
 use engine::message::*;
 use zerocopy::FromBytes;
 
-/// Of sections 8 and 12.
+/// Of sections 8 to 12.
 #[derive(Clone, Copy, Debug)]
 pub struct Features {
     pub time: bool,
@@ -15,6 +15,12 @@ pub struct Features {
     pub rising_ids: bool,
     pub scopes: bool,
     pub open_orders: bool,
+    pub quotes: bool,
+    pub mmp: bool,
+    /// Settlement and Expired, and that expired instruments come again under other ids.
+    pub states: bool,
+    pub auctions: bool,
+    pub combos: bool,
 }
 
 const UNKNOWN: u16 = 99;
@@ -31,6 +37,26 @@ impl Features {
         rising_ids: true,
         scopes: false,
         open_orders: false,
+        quotes: true,
+        mmp: false,
+        states: true,
+        auctions: true,
+        combos: false,
+    };
+    pub const ALL: Features = Features {
+        time: true,
+        icebergs: true,
+        reduce_only: true,
+        triggers: true,
+        closed_ids: true,
+        rising_ids: true,
+        scopes: true,
+        open_orders: true,
+        quotes: true,
+        mmp: true,
+        states: true,
+        auctions: true,
+        combos: true,
     };
 
     pub fn tame(&self, message: &mut [u8]) {
