@@ -344,8 +344,9 @@ impl Workload {
             57..65 if has.mmp => Some(self.mmp_config(model, ts_ns)),
             65..67 if has.mmp => Some(self.bad_mmp_config(model, ts_ns)),
             67..72 if has.mmp => Some(self.sensitivity(model, ts_ns)),
-            72..76 if has.auctions => Some(self.auction(model, ts_ns)),
-            76..90 if has.auctions => self.auction_order(model, ts_ns),
+            72..74 if has.states => Some(self.state(model, ts_ns)),
+            74..78 if has.auctions => Some(self.auction(model, ts_ns)),
+            78..90 if has.auctions => self.auction_order(model, ts_ns),
             90..92 if has.combos => Some(self.combo_create(model, ts_ns)),
             92..100 if has.combos => Some(self.combo_order(model, ts_ns)),
             _ => None,
@@ -368,6 +369,9 @@ impl Workload {
         }
         if let Some(step) = self.reborn(model, ts_ns) {
             return Some(step);
+        }
+        if self.profile.features.states && self.draw.one_in(2) {
+            return None;
         }
         let auctions = self.draw.one_in(6);
         let closed = |id: &u32| {
@@ -921,12 +925,13 @@ impl Workload {
     fn state(&mut self, model: &Model, ts_ns: u64) -> Step {
         let mut it = InstrumentState::new_zeroed();
         let closed: Vec<u32> = self.instruments_in(model, |it| it.state != OPEN && it.state != EXPIRED);
-        let again = !closed.is_empty() && self.draw.one_in(3);
+        let again = !closed.is_empty() && self.draw.one_in(2);
         let anywhere = self.any_instrument(model);
         it.instrument_id = if again { self.draw.of(&closed) } else { anywhere }.into();
         it.state = self.draw.of(&[4, 5, 6]);
-        if self.profile.features.states && self.may_end(model, it.instrument_id.get()) {
-            it.state = self.draw.of(&[4, 5, 6, 7, 7, 8, 8]);
+        if self.profile.features.states {
+            let last = if self.may_end(model, it.instrument_id.get()) { EXPIRED } else { 7 };
+            it.state = self.draw.of(&[4, 5, 6, 7, last]);
         }
         if self.profile.features.auctions && self.draw.one_in(4) {
             it.state = AUCTION;
