@@ -343,8 +343,8 @@ impl Workload {
             50..57 if has.quotes => Some(self.bad_mass_quote(model, ts_ns)),
             57..65 if has.mmp => Some(self.mmp_config(model, ts_ns)),
             65..67 if has.mmp => Some(self.bad_mmp_config(model, ts_ns)),
-            67..72 if has.mmp => Some(self.sensitivity(model, ts_ns)),
-            72..74 if has.states => Some(self.state(model, ts_ns)),
+            67..70 if has.mmp => Some(self.sensitivity(model, ts_ns)),
+            70..74 if has.states => Some(self.state(model, ts_ns)),
             74..78 if has.auctions => Some(self.auction(model, ts_ns)),
             78..90 if has.auctions => self.auction_order(model, ts_ns),
             90..92 if has.combos => Some(self.combo_create(model, ts_ns)),
@@ -931,7 +931,8 @@ impl Workload {
         it.state = self.draw.of(&[4, 5, 6]);
         if self.profile.features.states {
             let last = if self.may_end(model, it.instrument_id.get()) { EXPIRED } else { 7 };
-            it.state = self.draw.of(&[4, 5, 6, 7, last]);
+            let first = if again { last } else { OPEN };
+            it.state = self.draw.of(&[first, 5, 6, 7, last]);
         }
         if self.profile.features.auctions && self.draw.one_in(4) {
             it.state = AUCTION;
@@ -1528,6 +1529,12 @@ impl Coverage {
         }
         let kinds = [(1, 2, 0), (1, 2, 1), (1, 2, 2), (1, 3, 0), (1, 4, 0), (2, 3, 0), (2, 4, 0), (3, 2, 0)];
         all.extend(kinds.map(|(ord_type, tif, flags)| Answer::Accepted { ord_type, tif, flags }));
+        let hides = Answer::Code {
+            event: OrderRejected::TEMPLATE,
+            of: ModifyOrder::TEMPLATE,
+            code: Reject::DisplayQtyInvalid.code(),
+        };
+        all.retain(|answer| has.icebergs || *answer != hides);
         use reason::{BY_USER, IOC, MASS_CANCEL, STP};
         all.extend([BY_USER, MASS_CANCEL, STP, IOC].map(Answer::CanceledFor));
         all.extend([1, 2].map(Answer::PriorityKept));
