@@ -426,7 +426,7 @@ fn an_instrument_is_checked_field_by_field() {
     };
     assert_eq!(listing(|_| ()), "0: done");
     assert_eq!(listing(|it| it.instrument_id = 0.into()), "0: InvalidParameter 7");
-    assert_eq!(listing(|it| it.instrument_id = 11.into()), "0: InvalidParameter 7");
+    assert_eq!(listing(|it| it.instrument_id = 76.into()), "0: InvalidParameter 7");
     assert_eq!(listing(|it| (it.tick_size, it.kind) = (0.into(), 9)), "0: InvalidParameter 2");
     assert_eq!(listing(|it| it.lot_size = (-1).into()), "0: InvalidParameter 3");
     assert_eq!(listing(|it| it.contract_size = i64::MIN.into()), "0: InvalidParameter 4");
