@@ -7,6 +7,7 @@ use engine::{Engine, OrderView};
 use crate::model::{Model, Order};
 
 pub fn same_state(engine: &Engine, model: &Model) {
+    model.check();
     assert_eq!(engine.check_invariants(), Ok(()));
     assert_eq!(engine.deposits().0, model.total_deposits(), "deposits");
     let accounts: Vec<_> = engine.accounts().map(|it| (it.id, it.quote.0)).collect();
@@ -41,6 +42,7 @@ pub fn same_state(engine: &Engine, model: &Model) {
         assert_eq!(session.next_client_seq, known.next_client_seq);
         assert_eq!(session.next_server_seq, known.next_server_seq);
         assert_eq!(session.connection, known.connection);
+        assert_eq!(session.rising_ids, known.rising_ids);
     }
 }
 
@@ -64,9 +66,9 @@ fn seen(it: &OrderView) -> Order {
         quote: false,
         group: 0,
         expiry: it.expire_ns,
-        display: None,
-        shown: 0,
-        reduce_only: false,
+        display: it.display.map(|lots| lots.0.into()),
+        shown: it.display.map_or(0, |_| it.shown.0.into()),
+        reduce_only: it.is_reduce_only,
         trigger: None,
     }
 }
@@ -74,14 +76,7 @@ fn seen(it: &OrderView) -> Order {
 /// The model's orders by instrument, buys before sells, best price first, oldest first.
 fn canonical(model: &Model) -> Vec<Order> {
     // What a view does not show.
-    let plain = |order: &Order| Order {
-        quote: false,
-        group: 0,
-        display: None,
-        shown: 0,
-        reduce_only: false,
-        ..*order
-    };
+    let plain = |order: &Order| Order { quote: false, group: 0, ..*order };
     let mut orders: Vec<Order> = model.open_orders().iter().map(plain).collect();
     orders.sort_by_key(|it| (it.instrument, !it.buy, if it.buy { -it.price } else { it.price }));
     orders

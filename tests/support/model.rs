@@ -30,8 +30,14 @@ use matching::{Waiting, own};
 use protection::Group;
 use states::Auction;
 
+pub use iceberg::SEEN as SEEN_OF_ICEBERGS;
+pub use ids::SEEN as SEEN_OF_IDS;
 pub use orders::band;
 pub use quotes::quote_entries;
+pub use reduce_only::SEEN as SEEN_OF_REDUCE_ONLY;
+pub use requests::SEEN as SEEN_OF_LISTS;
+pub use time::SEEN as SEEN_OF_TIME;
+pub use triggers::SEEN as SEEN_OF_TRIGGERS;
 pub use triggers::{Matched, Trigger};
 
 const CONFIRMED: Refusal = Refusal { code: 0, field: 0, order_id: 0, detail: 0 };
@@ -220,6 +226,10 @@ pub struct Model {
     seq: u64,
     ts_ns: u64,
     events: Vec<Vec<u8>>,
+    seen: BTreeMap<&'static str, u64>,
+    /// Client ids that were used and are forgotten, for `seen` alone.
+    past_ids: BTreeSet<(u32, u64)>,
+    has_opened: bool,
 }
 
 impl Default for Model {
@@ -251,6 +261,9 @@ impl Model {
             seq: 0,
             ts_ns: 0,
             events: Vec::new(),
+            seen: BTreeMap::new(),
+            past_ids: BTreeSet::new(),
+            has_opened: false,
         }
     }
 
@@ -260,6 +273,9 @@ impl Model {
         assert!(ts_ns >= self.ts_ns, "1.1: time went back");
         (self.seq, self.ts_ns) = (seq, ts_ns);
         self.steps = 0;
+        if self.deadline() == Some(ts_ns + 1) {
+            self.note(time::SEEN[0]);
+        }
         let now = Now { seq, ts_ns, origin: *origin };
         if now.origin.session.get() == VENUE {
             self.hear_venue(&now, message);
@@ -267,6 +283,7 @@ impl Model {
             self.in_place();
             self.hear_session(&now, message);
         }
+        self.has_opened = block::<InstrumentState>(message).is_some() || block::<Tick>(message).is_some();
         self.look_at_triggers(&now);
         std::mem::take(&mut self.events)
     }
@@ -330,6 +347,15 @@ impl Model {
             let code = code.unwrap_or(Reject::UnknownTemplate.code());
             self.session_reject(now, code, template(message), 0);
         }
+    }
+
+    /// For those who ask whether a run came to all of it: what no event tells.
+    fn note(&mut self, name: &'static str) {
+        *self.seen.entry(name).or_insert(0) += 1;
+    }
+
+    pub fn take_seen(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.seen)
     }
 
     /// Neither a continuation (5.6) nor a `Tick` (8.2) is due.

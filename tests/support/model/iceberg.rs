@@ -2,6 +2,16 @@
 
 use super::*;
 
+pub const SEEN: [&str; 7] = [
+    "an iceberg shows its next part",
+    "an iceberg's last part trades",
+    "a larger display loses priority",
+    "a smaller display keeps it",
+    "an order begins to hide",
+    "a smaller total is all in sight",
+    "a prevented self-trade reaches hidden lots",
+];
+
 impl Order {
     /// What the others can see of it while it rests.
     pub(super) fn in_sight(&self) -> i128 {
@@ -37,6 +47,17 @@ pub(super) fn shows_more(old: &Order, display: Option<i128>) -> bool {
 /// 8.13: what an amended order shows where it stands.
 pub(super) fn shown_after_amend(old: &Order, display: Option<i128>, leaves: i128) -> i128 {
     display.map_or(0, |most| old.in_sight().min(most).min(leaves))
+}
+
+/// What an amend came to, by name.
+pub(super) fn seen_of_amend(old: &Order, new: &Order) -> Option<&'static str> {
+    match (old.display, new.display) {
+        (None, Some(_)) => Some(SEEN[4]),
+        (Some(before), Some(now)) if now > before => Some(SEEN[2]),
+        (Some(before), Some(now)) if now < before => Some(SEEN[3]),
+        (Some(_), Some(_)) if new.leaves < old.leaves && new.leaves == new.shown => Some(SEEN[5]),
+        _ => None,
+    }
 }
 
 impl Model {

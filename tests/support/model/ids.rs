@@ -2,6 +2,12 @@
 
 use super::*;
 
+pub const SEEN: [&str; 3] = [
+    "a closed client id is refused",
+    "a client id below the mark is refused",
+    "a forgotten client id is taken again",
+];
+
 /// A client id whose order has ended.
 #[derive(Clone, Copy)]
 pub(super) struct Closed {
@@ -40,7 +46,8 @@ impl Model {
         let (account, cl_ord_id, order_id) = (order.account, order.cl_ord_id, order.order_id);
         self.closed.push(Closed { account, cl_ord_id, order_id });
         if self.closed.len() > self.limits().closed_ids as usize {
-            self.closed.remove(0);
+            let Closed { account, cl_ord_id, .. } = self.closed.remove(0);
+            self.past_ids.insert((account, cl_ord_id));
         }
     }
 }

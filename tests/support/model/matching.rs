@@ -126,7 +126,11 @@ impl Model {
         if maker.leaves == 0 {
             self.orders.remove(index);
             self.close_id(&maker);
+            if maker.display.is_some() {
+                self.note(iceberg::SEEN[1]);
+            }
         } else if maker.in_sight() == 0 {
+            self.note(iceberg::SEEN[0]);
             self.orders.remove(index);
             self.rest(maker);
         }
@@ -200,6 +204,9 @@ impl Model {
             }
             _ => {
                 let lots = taker.leaves.min(maker.leaves);
+                if maker.display.is_some() && maker.leaves > lots && maker.shown > maker.leaves - lots {
+                    self.note(iceberg::SEEN[6]);
+                }
                 match self.lose(now, &maker, lots, reason::STP) {
                     Some(rest) => self.orders[index] = rest,
                     None => {

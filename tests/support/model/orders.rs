@@ -26,9 +26,11 @@ impl Model {
             Ok(order) => order,
             Err(why) => {
                 let (instrument, account) = (it.instrument_id.get(), it.account_id.get());
+                self.note_refusal(it, why);
                 return self.reject(now, NewOrder::TEMPLATE, it.cl_ord_id.get(), instrument, account, why);
             }
         };
+        self.note_entry(it, &taker);
         self.enter(session, &taker);
         let price = self.price9(&taker);
         self.tell(now, taker.session, |stamp| OrderAccepted {
@@ -38,6 +40,33 @@ impl Model {
             ..accepted(&stamp, &taker, price, status::NEW)
         });
         self.meet(now, taker);
+    }
+
+    fn note_entry(&mut self, it: &NewOrder, order: &Order) {
+        let lots = self.position(order.account, order.instrument).abs();
+        let forgotten = self.past_ids.contains(&(order.account, order.cl_ord_id));
+        let seen = [
+            (order.qty < it.qty.get().into(), reduce_only::SEEN[0]),
+            (order.reduce_only && order.qty == lots, reduce_only::SEEN[1]),
+            (forgotten, ids::SEEN[2]),
+        ];
+        for (_, name) in seen.into_iter().filter(|it| it.0) {
+            self.note(name);
+        }
+    }
+
+    fn note_refusal(&mut self, it: &NewOrder, why: Refusal) {
+        let id = (it.account_id.get(), it.cl_ord_id.get());
+        let open = self.all_orders().any(|order| (order.account, order.cl_ord_id) == id);
+        let duplicate = why.code == Reject::DuplicateClOrdId.code();
+        let seen = [
+            (why.code == Reject::OpenOrderLimit.code() && why.field == 14, reduce_only::SEEN[7]),
+            (duplicate && why.order_id != 0 && !open, ids::SEEN[0]),
+            (duplicate && why.order_id == 0, ids::SEEN[1]),
+        ];
+        for (_, name) in seen.into_iter().filter(|it| it.0) {
+            self.note(name);
+        }
     }
 
     /// What every accepted order leaves behind (5.1, 4.17, 12.2).
@@ -310,6 +339,12 @@ impl Model {
         }
         let kept = amend.keeps_priority();
         let new = amend.new_order();
+        if let Some(name) = iceberg::seen_of_amend(&old, &new) {
+            self.note(name);
+        }
+        if it.qty.get() != NULL_I64 && new.qty < it.qty.get().into() {
+            self.note(reduce_only::SEEN[2]);
+        }
         let sender = now.origin.session.get();
         self.modified(now, sender, &new, cl_ord_id, kept);
         if old.session != sender {

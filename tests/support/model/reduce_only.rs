@@ -3,6 +3,17 @@
 use super::matching::serial;
 use super::*;
 
+pub const SEEN: [&str; 8] = [
+    "a reduce-only order is cut at entry",
+    "a reduce-only order stands for all that it can reduce",
+    "a reduce-only order is cut by an amend",
+    "a resting reduce-only order shrinks",
+    "a resting reduce-only order ends",
+    "several reduce-only orders end at once",
+    "reduce-only orders pass the cap",
+    "a seventeenth reduce-only order",
+];
+
 const MOST: usize = 16;
 
 impl Model {
@@ -47,12 +58,15 @@ impl Model {
     pub(super) fn reduce(&mut self, now: &Now, account: u32, instrument: u32) {
         let mut orders: Vec<Order> = self.reduce_only_orders(account, instrument).copied().collect();
         orders.sort_by_key(serial);
+        let mut ended = 0;
         for order in orders {
             let excess = order.leaves - self.reducible(&order);
             if excess <= 0 {
                 continue;
             }
             self.steps += 1;
+            ended += u32::from(excess == order.leaves);
+            self.note(if excess == order.leaves { SEEN[4] } else { SEEN[3] });
             match self.lose(now, &order, excess, reason::REDUCE_ONLY) {
                 Some(rest) => {
                     let place = self.orders.iter_mut().find(|it| it.order_id == rest.order_id);
@@ -60,6 +74,12 @@ impl Model {
                 }
                 None => self.remove(&order),
             }
+        }
+        if ended > 1 {
+            self.note(SEEN[5]);
+        }
+        if self.steps > self.limits().matches_per_command {
+            self.note(SEEN[6]);
         }
     }
 

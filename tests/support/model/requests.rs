@@ -5,6 +5,15 @@ use super::orders::{MMP, REDUCE_ONLY, accepted};
 use super::triggers::{STOP_LIMIT, STOP_MARKET};
 use super::*;
 
+pub const SEEN: [&str; 6] = [
+    "an armed order is listed",
+    "a partly filled order is listed",
+    "an iceberg is listed",
+    "a quote is listed",
+    "nothing is listed",
+    "a list waits at the cap",
+];
+
 /// A list of open orders under way.
 #[derive(Clone, Copy)]
 pub(super) struct Listing {
@@ -36,6 +45,7 @@ impl Model {
     pub(super) fn list(&mut self, now: &Now, mut listing: Listing) {
         while let Some(order) = self.next_listed(&listing) {
             if self.at_the_cap() {
+                self.note(SEEN[5]);
                 self.waiting = Some(Waiting::OpenOrders(listing));
                 return;
             }
@@ -43,6 +53,9 @@ impl Model {
             self.show(now, &listing, &order);
             listing.told = serial(&order);
             listing.count += 1;
+        }
+        if listing.count == 0 {
+            self.note(SEEN[4]);
         }
         self.complete(now, &listing, 0);
     }
@@ -66,6 +79,10 @@ impl Model {
         };
         let flags = if order.reduce_only { REDUCE_ONLY } else { 0 } | if order.group != 0 { MMP } else { 0 };
         let flags = if order.quote { 0 } else { flags };
+        let what = [order.trigger.is_some(), order.filled() > 0, order.display.is_some(), order.quote];
+        for (_, name) in what.into_iter().zip(SEEN).filter(|it| it.0) {
+            self.note(name);
+        }
         let price = self.price9(order);
         let asked = Now { origin: listing.origin, ..*now };
         self.tell_unnumbered(&asked, listing.origin.session.get(), |stamp| OrderAccepted {

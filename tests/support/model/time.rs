@@ -3,6 +3,16 @@
 use super::matching::serial;
 use super::*;
 
+pub const SEEN: [&str; 7] = [
+    "a command comes one nanosecond before the deadline",
+    "an order ends at the very nanosecond",
+    "an order ends late",
+    "a Day order ends",
+    "an armed order ends by time",
+    "a Tick ends several",
+    "a Tick stops at the cap",
+];
+
 const DAY_NS: u64 = 86_400_000_000_000;
 const EIGHT_HOURS_NS: u64 = DAY_NS / 3;
 
@@ -41,7 +51,17 @@ impl Model {
         }
         for order in due {
             if self.at_the_cap() {
-                return;
+                return self.note(SEEN[6]);
+            }
+            if self.steps == 1 {
+                self.note(SEEN[5]);
+            }
+            self.note(if order.expiry == Some(now.ts_ns) { SEEN[1] } else { SEEN[2] });
+            if order.tif == DAY {
+                self.note(SEEN[3]);
+            }
+            if order.trigger.is_some() {
+                self.note(SEEN[4]);
             }
             self.steps += 1;
             self.remove(&order);

@@ -14,6 +14,22 @@ const LAST: u8 = 3;
 const STOP: u8 = 1;
 const TAKE_PROFIT: u8 = 2;
 
+pub const SEEN: [&str; 13] = [
+    "the mark rises to a trigger",
+    "the mark falls to a trigger",
+    "the index rises to a trigger",
+    "the index falls to a trigger",
+    "the last price rises to a trigger",
+    "the last price falls to a trigger",
+    "a trigger fires as it is entered",
+    "a trigger fires after a match",
+    "a trigger fires after another in one command",
+    "a trigger fires as the market opens",
+    "what fired rests",
+    "what fired is refused",
+    "a trigger's highest or lowest price is not the last",
+];
+
 /// What an armed order waits for, and what it is to be judged by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
@@ -114,6 +130,7 @@ impl Model {
     /// 8.33. It looks after every command: where none of its reasons holds, nothing can be due.
     pub(super) fn look_at_triggers(&mut self, now: &Now) {
         let open = self.instruments.iter().filter(|(_, it)| it.state == states::OPEN);
+        let mut fired = 0;
         for id in open.map(|(id, _)| *id).collect::<Vec<u32>>() {
             while self.waiting.is_none() {
                 let Some(order) = self.first_due(id) else {
@@ -125,8 +142,32 @@ impl Model {
                     break;
                 }
                 self.steps += 1;
+                fired += 1;
+                self.note_fire(&order, fired);
                 self.fire(now, order);
             }
+        }
+    }
+
+    fn note_fire(&mut self, order: &Order, fired: u32) {
+        let it = order.trigger.expect("it is armed");
+        self.note(SEEN[usize::from(it.kind - 1) * 2 + usize::from(!rises(order))]);
+        let first = self.events.first().map_or(0, |event| template(&event[ROUTE_BYTES..]));
+        let entered = serial(order) == self.serial && first == OrderAccepted::TEMPLATE;
+        let reasons = [
+            (entered, SEEN[6]),
+            (first != Confirmed::TEMPLATE && !entered, SEEN[7]),
+            (fired > 1, SEEN[8]),
+            (self.has_opened, SEEN[9]),
+        ];
+        for (_, name) in reasons.into_iter().filter(|reason| reason.0) {
+            self.note(name);
+        }
+        let matched = self.instruments[&order.instrument].matched;
+        let last_reaches = matched
+            .is_some_and(|them| if rises(order) { them.last >= it.price } else { them.last <= it.price });
+        if it.kind == LAST && !last_reaches {
+            self.note(SEEN[12]);
         }
     }
 
@@ -175,8 +216,12 @@ impl Model {
                     ..modification(&stamp, &order, price, order.cl_ord_id, false)
                 });
                 self.meet(now, order);
+                if self.orders.iter().any(|it| it.order_id == order.order_id) {
+                    self.note(SEEN[10]);
+                }
             }
             Err(why) => {
+                self.note(SEEN[11]);
                 let why = Refusal { order_id: armed.order_id, ..why };
                 self.tell(now, armed.session, |stamp| {
                     let Order { cl_ord_id, instrument, account, .. } = armed;

@@ -30,8 +30,8 @@ impl Features {
     /// Those of the engine as it is.
     pub const NOW: Features = Features {
         time: true,
-        icebergs: false,
-        reduce_only: false,
+        icebergs: true,
+        reduce_only: true,
         triggers: false,
         closed_ids: true,
         rising_ids: true,
