@@ -261,7 +261,7 @@ fn a_refusal_changes_nothing() {
 fn the_flag_goes_with_every_type() {
     check(
         "
-        10 buy 1@99 #1 order_flags=8
+        10 buy 1@99 #1 order_flags=16
         > 10:1 Rejected InvalidCombination field 14 detail 0 #1 order 0.0
         10 buy 1@99 #1 order_flags=7
         > 10:2 Rejected InvalidCombination field 14 detail 0 #1 order 0.0
