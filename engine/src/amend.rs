@@ -154,19 +154,18 @@ impl Venue {
         if wanted.ticks == order.ticks {
             return Ok(order.ticks);
         }
-        let instrument = &self.instruments[self.positions.at(order.position).instrument];
-        instrument.check_band(order.side(), wanted.ticks, FIELD_PRICE)?;
-        instrument.post(wanted.crossing, order.side(), wanted.ticks)
+        let id = self.positions.at(order.position).instrument;
+        self.instruments.check_band(id, order.side(), wanted.ticks, FIELD_PRICE)?;
+        self.instruments[id].post(wanted.crossing, order.side(), wanted.ticks)
     }
 
     /// Rule 5.33 for an order that loses its priority: judged as if its old lots had never been.
     fn check_amended(&self, order: &Order, asked: Asked) -> Result<(), Refusal> {
         let position = self.positions.at(order.position);
-        let instrument = &self.instruments[position.instrument];
         let mut without = *position;
         without.close(order.side(), order.ticks, order.leaves());
-        instrument.check_value(asked.ticks, asked.lots)?;
-        without.check_reach(asked)?;
+        self.instruments.check_value(position.instrument, asked.ticks, asked.lots)?;
+        self.check_reach(&without, asked, order.leaves())?;
         let needs_level = asked.ticks != order.ticks;
         must(!(needs_level && self.levels.is_full()), refused(Reject::Capacity, 0))?;
         match self.amend_shortfall(position, &without, asked) {

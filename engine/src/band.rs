@@ -1,7 +1,7 @@
 //! The price band of an instrument: how far from the mark an order may be priced (rule 4.12). Also what bounds an order
 //! without a price (4.11).
 
-use crate::instrument::Instrument;
+use crate::instrument::{Instrument, Instruments};
 use crate::limits::PRICE_TICKS_MAX;
 use crate::refusal::Refusal;
 use crate::reject::Reject;
@@ -25,6 +25,17 @@ impl Band {
     }
 }
 
+impl Band {
+    /// Rule 4.12: is an order of this side priced too far, and what is the bound?
+    fn refuses(&self, side: Side, ticks: Ticks) -> Option<(Reject, Ticks)> {
+        match side {
+            Side::Buy if ticks > self.high => Some((Reject::PriceAboveBand, self.high)),
+            Side::Sell if ticks < self.low => Some((Reject::PriceBelowBand, self.low)),
+            _ => None,
+        }
+    }
+}
+
 impl Instrument {
     /// `None` where the listing asked for none.
     pub fn band(&self) -> Option<Band> {
@@ -39,15 +50,19 @@ impl Instrument {
             Side::Sell => band.low,
         }
     }
+}
 
-    /// Rule 4.12. Who is refused has a price beyond the bound, so the bound has a Price9.
-    pub fn check_band(&self, side: Side, ticks: Ticks, field: u16) -> Result<(), Refusal> {
-        let Some(Band { low, high }) = self.band() else { return Ok(()) };
-        let (holds, reject, bound) = match side {
-            Side::Buy => (ticks <= high, Reject::PriceAboveBand, high),
-            Side::Sell => (ticks >= low, Reject::PriceBelowBand, low),
-        };
-        if holds { Ok(()) } else { Err(Refusal::new(reject, field).with_detail(self.price(bound))) }
+impl Instruments {
+    /// Rules 4.12 and 11.3. A plain bound has a Price9: who is refused has a price beyond it.
+    pub fn check_band(&self, id: u32, side: Side, ticks: Ticks, field: u16) -> Result<(), Refusal> {
+        let instrument = &self[id];
+        let band = if instrument.is_combo { Some(self.combo_band(id)) } else { instrument.band() };
+        match band.and_then(|band| band.refuses(side, ticks)) {
+            Some((reject, bound)) => {
+                Err(Refusal::new(reject, field).with_detail(instrument.price_shown(bound)))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -178,6 +178,7 @@ pub enum Command<'a> {
     AccountCreate(&'a AccountCreate),
     SessionCreate(&'a SessionCreate),
     InstrumentState(&'a InstrumentState),
+    ComboCreate(&'a ComboCreate),
     Refused(&'a Refused),
     Continue(&'a Continue),
     Tick(&'a Tick),
@@ -208,6 +209,7 @@ impl<'a> Command<'a> {
             AccountCreate::TEMPLATE => Command::AccountCreate(body(block)?),
             SessionCreate::TEMPLATE => Command::SessionCreate(body(block)?),
             InstrumentState::TEMPLATE => Command::InstrumentState(body(block)?),
+            ComboCreate::TEMPLATE => Command::ComboCreate(body(block)?),
             Refused::TEMPLATE => Command::Refused(body(block)?),
             Continue::TEMPLATE => Command::Continue(body(block)?),
             Tick::TEMPLATE => Command::Tick(body(block)?),
@@ -240,6 +242,7 @@ pub fn is_command(template_id: u16) -> bool {
             | AccountCreate::TEMPLATE
             | SessionCreate::TEMPLATE
             | InstrumentState::TEMPLATE
+            | ComboCreate::TEMPLATE
             | Refused::TEMPLATE
             | Continue::TEMPLATE
             | Tick::TEMPLATE

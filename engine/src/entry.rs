@@ -3,14 +3,13 @@
 
 use zerocopy::little_endian::{I64, U32, U64};
 
-use crate::account::Account;
 use crate::command::{NewOrder, Role};
 use crate::depth::Walk;
 use crate::emit::Voice;
 use crate::event::{EventSink, OrderAccepted, status};
 use crate::form::{self, Crossing, Form, OrdType};
-use crate::instrument::Instrument;
-use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX};
+use crate::instrument::{Instrument, Instruments};
+use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
 use crate::message::{Message, NULL_I64, Origin};
@@ -78,7 +77,7 @@ impl Venue {
         instrument.check_auction(form.can_wait())?;
         let group = self.check_group(account_id, form.mmp_group, ts_ns, FIELD_MMP_GROUP)?;
         let ticks = working_price(instrument, &form)?;
-        instrument.check_band(form.side, ticks, FIELD_PRICE)?;
+        self.instruments.check_band(instrument_id, form.side, ticks, FIELD_PRICE)?;
         let ticks = instrument.post(form.crossing, form.side, ticks)?;
         let Form { side, stp, ord_type, tif, .. } = form;
         let entry = self.positions.find(account_id, instrument_id);
@@ -89,11 +88,12 @@ impl Venue {
             must(found == lots, refused(Reject::FokNotFillable, 0).with_detail(found.0))?;
         }
         let is_market = ord_type == OrdType::Market;
-        instrument.check_value(if is_market { instrument.mark } else { ticks }, lots)?;
+        let valued = if is_market { instrument.mark } else { ticks };
+        self.instruments.check_value(instrument_id, valued, lots)?;
         let position =
             entry.map_or(Position::flat(account_id, instrument_id), |slot| *self.positions.at(slot));
-        position.check_reach(Asked { side, ticks, lots })?;
-        self.check_room(&self.accounts[account_id], entry.is_none())?;
+        self.check_reach(&position, Asked { side, ticks, lots }, Lots::ZERO)?;
+        self.check_room(account_id, instrument_id)?;
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
         match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
             Some(short) => Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire())),
@@ -129,24 +129,49 @@ impl Venue {
         }
     }
 
-    /// Rule 4.10.
-    pub fn check_trading(&self, account: u32, instrument: u32) -> Result<(), Refusal> {
+    /// Rule 4.10; a combo is judged before its legs (11.4).
+    pub fn check_trading(&self, account: u32, id: u32) -> Result<(), Refusal> {
         must(!self.accounts[account].is_blocked(), refused(Reject::AccountBlocked, 0))?;
-        match self.instruments[instrument].state.refusal() {
-            None => Ok(()),
-            Some(reject) => Err(refused(reject, 0)),
+        let instrument = &self.instruments[id];
+        check_state(instrument.state)?;
+        if instrument.is_combo {
+            self.instruments.legs(id).iter().try_for_each(|leg| {
+                let state = self.instruments[leg.instrument].state;
+                check_state(state)?;
+                must(state != TradingState::Auction, refused(Reject::AuctionRule, 0))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Rule 4.16; a combo's is that of its legs (11.4). `replaced` lots of a combo order that is amended do not count.
+    pub fn check_reach(&self, position: &Position, asked: Asked, replaced: Lots) -> Result<(), Refusal> {
+        if self.instruments[position.instrument].is_combo {
+            self.check_legs_reach(position, asked, replaced)
+        } else {
+            position.check_reach(asked)
         }
     }
 
     /// Rule 4.17. A level is asked for even of an order that may never rest, so that the answer does not depend on luck.
-    pub fn check_room(&self, account: &Account, needs_position: bool) -> Result<(), Refusal> {
+    pub fn check_room(&self, account: u32, instrument: u32) -> Result<(), Refusal> {
         let bound = self.limits.orders_per_account;
         let too_many = refused(Reject::OpenOrderLimit, 0).with_detail(i64::from(bound));
-        must(account.open_orders() < bound, too_many)?;
+        must(self.accounts[account].open_orders() < bound, too_many)?;
         let full = self.orders.slots.is_full()
             || self.levels.is_full()
-            || needs_position && self.positions.is_full();
+            || self.positions.free() < self.entries_missing(account, instrument);
         must(!full, refused(Reject::Capacity, 0))
+    }
+
+    /// How many position entries an order needs that the account has not.
+    fn entries_missing(&self, account: u32, id: u32) -> u32 {
+        let missing = |instrument| u32::from(self.positions.find(account, instrument).is_none());
+        let mut count = missing(id);
+        if self.instruments[id].is_combo {
+            count += self.instruments.legs(id).iter().map(|leg| missing(leg.instrument)).sum::<u32>();
+        }
+        count
     }
 
     /// Rule 5.1, then the market.
@@ -222,16 +247,34 @@ impl Instrument {
             Side::Buy => Ticks(best.0 - 1),
             Side::Sell => Ticks(best.0 + 1),
         };
-        let exists = (1..=PRICE_TICKS_MAX).contains(&slid.0) && slid.0.checked_mul(self.tick_size).is_some();
-        must(crossing == Crossing::Slides && exists, refused(Reject::WouldCross, 0))?;
+        must(crossing == Crossing::Slides && self.has_price(slid), refused(Reject::WouldCross, 0))?;
         Ok(slid)
     }
 
     /// Rule 4.15.
-    pub fn check_value(&self, ticks: Ticks, lots: Lots) -> Result<(), Refusal> {
+    fn check_value(&self, ticks: Ticks, lots: Lots) -> Result<(), Refusal> {
         let too_large = refused(Reject::MaxOrderValue, 0).with_detail(ORDER_VALUE_MAX as i64);
         must(ticks * lots * self.tick_value <= Money(ORDER_VALUE_MAX), too_large)
     }
+}
+
+impl Instruments {
+    /// Rules 4.15 and 11.4: a combo's legs are judged at their marks, then the combo at its price, which bounds every fill.
+    pub fn check_value(&self, id: u32, ticks: Ticks, lots: Lots) -> Result<(), Refusal> {
+        let instrument = &self[id];
+        if !instrument.is_combo {
+            return instrument.check_value(ticks, lots);
+        }
+        for leg in self.legs(id).iter() {
+            self[leg.instrument].check_value(self[leg.instrument].mark, leg.lots(lots))?;
+        }
+        instrument.check_value(Ticks(ticks.0.abs()), lots)
+    }
+}
+
+/// What a trading state says of new orders and amends.
+fn check_state(state: TradingState) -> Result<(), Refusal> {
+    state.refusal().map_or(Ok(()), |reject| Err(refused(reject, 0)))
 }
 
 impl Position {

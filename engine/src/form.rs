@@ -84,8 +84,8 @@ impl Form {
 /// Rules 4.4 to 4.7.
 pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<Form, Refusal> {
     let side = Side::from_wire(request.side).ok_or(refused(Reject::InvalidSide, 10))?;
-    let known = (LIMIT..=MARKET_TO_LIMIT).contains(&request.ord_type);
-    must(known, refused(Reject::InvalidOrdType, 11))?;
+    let last = if instrument.is_combo { LIMIT } else { MARKET_TO_LIMIT };
+    must((LIMIT..=last).contains(&request.ord_type), refused(Reject::InvalidOrdType, 11))?;
     let tif = Tif::from_wire(request.tif).ok_or(refused(Reject::InvalidTif, 12))?;
     let combination = |field| refused(Reject::InvalidCombination, field);
     must(request.cl_ord_id.get() != 0, combination(1))?;
@@ -93,6 +93,7 @@ pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<F
     let flags = request.flags.get();
     let (is_reduce_only, is_member) = (flags & FLAG_REDUCE_ONLY != 0, flags & FLAG_MMP != 0);
     let crossing = Crossing::from_flags(flags & !FLAG_REDUCE_ONLY & !FLAG_MMP).ok_or(combination(14))?;
+    must(!(is_reduce_only && instrument.is_combo), combination(14))?;
     must(!is_member || request.ord_type == LIMIT && tif.rests(), combination(14))?;
     must((request.mmp_group.get() != 0) == is_member, combination(15))?;
     must(suits(request.ord_type, tif, crossing), combination(12))?;
@@ -154,7 +155,7 @@ fn read_type(instrument: &Instrument, ord_type: u8, price: i64) -> Result<OrdTyp
 
 /// Rule 4.5 for a price that is there.
 pub fn read_price(instrument: &Instrument, price: i64, field: u16) -> Result<Ticks, Refusal> {
-    instrument.ticks(price).map_err(|_| refused(Reject::PriceNotOnTick, field))
+    instrument.order_ticks(price).map_err(|_| refused(Reject::PriceNotOnTick, field))
 }
 
 /// Rule 4.6.

@@ -51,7 +51,7 @@ impl Venue {
         let order = self.orders.at_mut(slot);
         order.shrink(lots);
         let order = *order;
-        self.positions.at_mut(order.position).close(order.side(), order.ticks, lots);
+        self.close_lots(&order, lots);
         if order.is_special() {
             let terms = self.orders.terms_mut(&order);
             terms.shown = terms.shown.min(order.leaves().0 as u32);

@@ -4,8 +4,10 @@
 use std::ops::{Index, IndexMut};
 
 use crate::book::Book;
+use crate::combo::{self, Legs};
 use crate::command::{Char32, InstrumentCreate};
 use crate::limits::{POSITION_LOTS_MAX, PRICE_BAND_PPM_MAX, PRICE_TICKS_MAX};
+use crate::message::NULL_I64;
 use crate::pool::room;
 use crate::reject::Reject;
 use crate::trading_state::{AuctionTimes, TradingState};
@@ -25,7 +27,9 @@ pub struct Instrument {
     /// How far from the mark a price may be; 0 is anywhere (rule 4.12).
     pub price_band: Ppm,
     pub state: TradingState,
-    exists: bool,
+    /// It trades in legs (section 11); its mark is theirs, and `mark` stays 0.
+    pub is_combo: bool,
+    pub(crate) exists: bool,
 }
 
 /// What no order looks at. `tick_size` and `tick_value` follow from here.
@@ -39,10 +43,11 @@ pub struct Listing {
     /// What one lot moves, in millionths (rule 3.10).
     pub delta: i64,
     pub vega: i64,
+    pub legs: Legs,
 }
 
 /// Highest tick value, in 1e-6 quote units.
-const TICK_VALUE_MAX: i128 = 1_000_000_000_000;
+pub const TICK_VALUE_MAX: i128 = 1_000_000_000_000;
 /// Three factors in 1e-9, a product in 1e-6: 10^27 / 10^6.
 const TICK_VALUE_SCALE: i128 = 1_000_000_000_000_000_000_000;
 /// Highest fee rate.
@@ -63,9 +68,26 @@ impl Instrument {
         ticks(price, self.tick_size)
     }
 
+    /// As `ticks`, for the price of an order (rules 4.5 and 11.2).
+    pub fn order_ticks(&self, price: i64) -> Result<Ticks, BadPrice> {
+        if self.is_combo { combo::ticks(price, self.tick_size) } else { self.ticks(price) }
+    }
+
+    /// Is there such a price of an order, as a Price9?
+    pub fn has_price(&self, ticks: Ticks) -> bool {
+        let lowest = if self.is_combo { -PRICE_TICKS_MAX } else { 1 };
+        (lowest..=PRICE_TICKS_MAX).contains(&ticks.0)
+            && ticks.0.checked_mul(self.tick_size).is_some_and(|price| price != NULL_I64)
+    }
+
     /// A price that exists in this instrument as a Price9.
     pub fn price(&self, ticks: Ticks) -> i64 {
         ticks.0 * self.tick_size
+    }
+
+    /// Any price that follows from marks: what no Price9 can show is shown at the bound (rule 11.5).
+    pub fn price_shown(&self, ticks: Ticks) -> i64 {
+        ticks.0.saturating_mul(self.tick_size).max(-i64::MAX)
     }
 }
 
@@ -115,6 +137,7 @@ pub fn list(request: &InstrumentCreate) -> Result<(Instrument, Listing), (Reject
         taker_fee: Ppm(request.taker_fee_ppm.get()),
         price_band: Ppm(request.price_band_ppm.get()),
         state: TradingState::Open,
+        is_combo: false,
         exists: true,
     };
     let underlying_id = request.underlying_id.get();
@@ -135,10 +158,9 @@ pub struct Instruments {
     listings: Vec<Listing>,
     /// Only what is in Auction has times.
     auctions: Vec<AuctionTimes>,
-    count: u32,
 }
 
-const ABSENT: Instrument = Instrument {
+pub const ABSENT: Instrument = Instrument {
     book: Book::empty(),
     mark: Ticks(0),
     tick_size: 0,
@@ -149,11 +171,20 @@ const ABSENT: Instrument = Instrument {
     taker_fee: Ppm(0),
     price_band: Ppm(0),
     state: TradingState::Open,
+    is_combo: false,
     exists: false,
 };
 
-const UNLISTED: Listing =
-    Listing { symbol: [0; 32], lot_size: 0, contract_size: 0, underlying_id: 0, kind: 0, delta: 0, vega: 0 };
+pub const UNLISTED: Listing = Listing {
+    symbol: [0; 32],
+    lot_size: 0,
+    contract_size: 0,
+    underlying_id: 0,
+    kind: 0,
+    delta: 0,
+    vega: 0,
+    legs: Legs::NONE,
+};
 
 impl Instruments {
     pub fn new(limit: u32) -> Instruments {
@@ -162,7 +193,6 @@ impl Instruments {
             rows: room(size, ABSENT),
             listings: room(size, UNLISTED),
             auctions: room(size, AuctionTimes::NONE),
-            count: 0,
         }
     }
 
@@ -176,7 +206,6 @@ impl Instruments {
         }
         self.rows[index] = instrument;
         self.listings[index] = listing;
-        self.count += 1;
     }
 
     pub fn contains(&self, id: u32) -> bool {
@@ -185,10 +214,6 @@ impl Instruments {
 
     pub fn find(&self, id: u32) -> Option<&Instrument> {
         self.rows.get(id as usize).filter(|instrument| instrument.exists)
-    }
-
-    pub fn len(&self) -> u32 {
-        self.count
     }
 
     pub fn listing(&self, id: u32) -> &Listing {

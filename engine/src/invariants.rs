@@ -67,6 +67,10 @@ impl Venue {
             for position in self.positions.of(account) {
                 let placed = position.account == id && position.instrument > last && !position.is_empty();
                 must(placed, || format!("account {id}: a position entry is misplaced or empty"))?;
+                let is_combo = self.instruments[position.instrument].is_combo;
+                must(!is_combo || position.lots == Lots::ZERO, || {
+                    format!("rule 11.7: account {id} holds lots of combo {}", position.instrument)
+                })?;
                 *totals.entry(position.instrument).or_default() += position.lots;
                 last = position.instrument;
                 entries += 1;
@@ -129,6 +133,13 @@ impl Venue {
             }
             open.value += order.ticks * order.leaves();
             open.orders += 1;
+            for leg in self.instruments.legs(instrument).iter() {
+                let open = sums.entry((account, leg.instrument)).or_default();
+                match leg.side(order.side()) {
+                    Side::Buy => open.buy += leg.lots(order.leaves()),
+                    Side::Sell => open.sell += leg.lots(order.leaves()),
+                }
+            }
         }
         sums
     }

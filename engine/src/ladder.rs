@@ -13,6 +13,7 @@
 //! What an operation touches: the best price, nothing but the ladder; a price that has orders, the table entry and two lines of its page;
 //! a level that goes, the same, and the next page when it was the last of its page.
 
+use crate::limits::PRICE_TICKS_MAX;
 use crate::pool::{Arena, NONE};
 use crate::table::{HashKey, Table};
 use crate::units::{Side, Ticks};
@@ -109,10 +110,14 @@ impl Ladder {
     }
 }
 
+/// Beyond every price, negative ones of combos included, and so near that no difference of it to one overflows.
+const NOWHERE: i64 = i64::MAX / 2;
+const _: () = assert!(NOWHERE > (1 << 12) * PRICE_TICKS_MAX);
+
 const fn nothing_at(side: Side) -> Ticks {
     match side {
-        Side::Buy => Ticks(0),
-        Side::Sell => Ticks(i64::MAX),
+        Side::Buy => Ticks(-NOWHERE),
+        Side::Sell => Ticks(NOWHERE),
     }
 }
 
@@ -423,7 +428,7 @@ mod tests {
         let mut seed = 7_u64;
         for _ in 0..20_000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let ticks = ((seed >> 33) as i64 % 500 + 1) * spread;
+            let ticks = ((seed >> 33) as i64 % 500 - 250) * spread;
             match model.remove(&ticks) {
                 Some(slot) => levels.leave(&mut ladder, side, slot),
                 None => {

@@ -20,6 +20,9 @@ mod band;
 mod book;
 mod cancel;
 mod closed_ids;
+mod combo;
+mod combo_fill;
+mod combo_margin;
 mod continuation;
 mod depth;
 mod emit;
@@ -53,6 +56,7 @@ mod venue;
 mod view;
 mod window;
 
+pub use combo::Leg;
 pub use engine::{Engine, Sequenced};
 pub use expiry::Due;
 pub use order::Tif;

@@ -2,6 +2,7 @@
 //! an operator chooses: they stand in the first command of the journal, because a refusal depends on them. Memory is
 //! taken when that command is applied and never grows; what does not fit is refused by name.
 
+use crate::combo::LEGS_MAX;
 use crate::command::{MassQuote, QuoteEntry, VenueOpen};
 use crate::event::{MassQuoteAck, QuoteAckEntry};
 use crate::message::{GroupSize, HEADER_BYTES, ROUTE_BYTES};
@@ -43,14 +44,15 @@ pub const ACCOUNT_DUST: u32 = 3;
 pub const ACCOUNT_MEMBERS_FROM: u32 = 4;
 
 /// Events of one command besides two per step: the not-applied in front, the answer and its copy (or a mass cancel's ack at
-/// the end), and what is canceled of the taker when it has met all. That makes four; the rest is room.
-pub const EVENTS_BESIDE_STEPS: u32 = 8;
+/// the end), and what is canceled of the taker when it has met all. That makes four; a combo's match that had one step left
+/// has two more for each leg (rule 11.5); the rest is room.
+pub const EVENTS_BESIDE_STEPS: u32 = 8 + 2 * LEGS_MAX as u32;
 
 /// Reduce-only orders that an account may have open in one instrument (rule 8.20).
 pub const REDUCE_ONLY_ORDERS_MAX: u32 = 16;
 /// Steps that a command may take past its cap, one event each: the reduce-only orders of both accounts of the last match
-/// (rule 8.21).
-pub const STEPS_PAST_THE_CAP: u32 = 2 * REDUCE_ONLY_ORDERS_MAX;
+/// in all its legs (rules 8.21 and 11.5).
+pub const STEPS_PAST_THE_CAP: u32 = 2 * REDUCE_ONLY_ORDERS_MAX * LEGS_MAX as u32;
 
 /// A slot of the order table and the serial number share an order id: `serial << 24 | slot`.
 pub const ORDER_SLOT_BITS: u32 = 24;

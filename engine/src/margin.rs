@@ -15,7 +15,7 @@ pub struct Asked {
 }
 
 /// `max(0, above - below)` in ticks: what a fill at `above` loses against `below`.
-fn excess(above: Ticks, below: Ticks) -> Ticks {
+pub fn excess(above: Ticks, below: Ticks) -> Ticks {
     Ticks((above.0 - below.0).max(0))
 }
 
@@ -29,20 +29,25 @@ fn worst(position: Lots, buys: Lots, sells: Lots) -> Lots {
     (position + buys).abs().max((position - sells).abs())
 }
 
-/// Rule 6.3 without its first term: slippage against the best prices, and fees, of the open orders.
+/// Rule 6.3: slippage of the open lots against the best prices.
+pub fn slippage(instrument: &Instrument, mark: Ticks, position: &Position) -> Money {
+    let best = |side| instrument.book.side(side).best_ticks;
+    let buys = excess(best(Side::Buy), mark) * position.open_buy;
+    let sells = excess(mark, best(Side::Sell)) * position.open_sell;
+    (buys + sells) * instrument.tick_value
+}
+
+/// Rule 6.3 without its first term: slippage and fees of the open orders.
 fn open_order_cost(instrument: &Instrument, position: &Position) -> Money {
     if position.open_buy == Lots::ZERO && position.open_sell == Lots::ZERO {
         return Money::ZERO;
     }
-    let best = |side| instrument.book.side(side).best_ticks;
-    let buys = excess(best(Side::Buy), instrument.mark) * position.open_buy;
-    let sells = excess(instrument.mark, best(Side::Sell)) * position.open_sell;
     let fees = (position.open_value * instrument.tick_value).share_rounded_up(instrument.maker_fee);
-    (buys + sells) * instrument.tick_value + fees
+    slippage(instrument, instrument.mark, position) + fees
 }
 
-/// Rule 6.3 for one instrument.
-fn requirement(instrument: &Instrument, position: &Position) -> Money {
+/// Rule 6.3 for one instrument that is no combo.
+pub fn requirement(instrument: &Instrument, position: &Position) -> Money {
     let worst = worst(position.lots, position.open_buy, position.open_sell);
     initial_margin(instrument, worst) + open_order_cost(instrument, position)
 }
@@ -90,17 +95,23 @@ impl Venue {
         self.positions.of(row).fold(flat, |sum, position| {
             let instrument = &self.instruments[position.instrument];
             let held = instrument.mark * position.lots * instrument.tick_value;
-            Standing {
-                equity: sum.equity + held,
-                requirement: sum.requirement + requirement(instrument, position),
-            }
+            Standing { equity: sum.equity + held, requirement: sum.requirement + self.requirement(position) }
         })
+    }
+
+    /// Rules 6.3 and 11.6 for one entry.
+    fn requirement(&self, position: &Position) -> Money {
+        let instrument = &self.instruments[position.instrument];
+        if instrument.is_combo { self.combo_requirement(position) } else { requirement(instrument, position) }
     }
 
     /// Rules 6.5 and 6.6: the money that is missing for an order; `None` when it is admitted.
     pub fn margin_shortfall(&self, instrument: u32, position: &Position, asked: Asked) -> Option<Money> {
-        let standing = self.standing(position.account);
         let instrument = &self.instruments[instrument];
+        if instrument.is_combo {
+            return self.combo_shortfall(position, self.combo_requirement(position), asked, Lots::ZERO);
+        }
+        let standing = self.standing(position.account);
         let more = requirement_with(instrument, position, asked) - requirement(instrument, position);
         let short = standing.requirement + more - standing.equity;
         let refused = short > Money::ZERO && more > Money::ZERO && !only_closes(instrument, position, asked);
@@ -110,6 +121,10 @@ impl Venue {
     /// Rule 5.33: the same for an order that stands in `position` and is judged as if it stood in `without`.
     pub fn amend_shortfall(&self, position: &Position, without: &Position, asked: Asked) -> Option<Money> {
         let instrument = &self.instruments[position.instrument];
+        if instrument.is_combo {
+            let replaced = position.open_lots(asked.side) - without.open_lots(asked.side);
+            return self.combo_shortfall(without, self.combo_requirement(position), asked, replaced);
+        }
         let standing = self.standing(position.account);
         let more = requirement_with(instrument, without, asked) - requirement(instrument, position);
         let short = standing.requirement + more - standing.equity;

@@ -182,7 +182,7 @@ impl Venue {
         let order = self.orders.at_mut(quote.slot());
         order.shrink(less);
         order.requote(quoting.quote_id, quoting.sender, quoting.stp);
-        self.positions.at_mut(quote.position).close(quote.side(), quote.ticks, less);
+        self.close_lots(quote, less);
     }
 
     /// The second half of rule 9.5. Each quote is judged as the account stands with those before it.
@@ -210,14 +210,14 @@ impl Venue {
     ) -> Result<(Ticks, Option<u32>), Reject> {
         let reject = |refusal: crate::refusal::Refusal| refusal.reject;
         let (instrument, account) = (&self.instruments[instrument_id], quoting.account);
-        instrument.check_band(asked.side, asked.ticks, 0).map_err(reject)?;
+        self.instruments.check_band(instrument_id, asked.side, asked.ticks, 0).map_err(reject)?;
         let ticks = instrument.post(quoting.crossing, asked.side, asked.ticks).map_err(reject)?;
         let asked = Asked { ticks, ..asked };
-        instrument.check_value(ticks, asked.lots).map_err(reject)?;
+        self.instruments.check_value(instrument_id, ticks, asked.lots).map_err(reject)?;
         let entry = self.positions.find(account, instrument_id);
         let position = entry.map_or(Position::flat(account, instrument_id), |slot| *self.positions.at(slot));
-        position.check_reach(asked).map_err(reject)?;
-        self.check_room(&self.accounts[account], entry.is_none()).map_err(reject)?;
+        self.check_reach(&position, asked, Lots::ZERO).map_err(reject)?;
+        self.check_room(account, instrument_id).map_err(reject)?;
         match self.margin_shortfall(instrument_id, &position, asked) {
             Some(_) => Err(Reject::InsufficientMargin),
             None => self.check_members(quoting.group, 0).map(|()| (ticks, entry)).map_err(reject),

@@ -13,7 +13,7 @@ use crate::pool::NONE;
 use crate::position::Position;
 use crate::protection::Busy;
 use crate::trading_state::TradingState;
-use crate::units::{Lots, Money, Side, Ticks};
+use crate::units::{Lots, Money, Side, TickLots, Ticks};
 use crate::venue::Venue;
 
 /// An order on its way against the other side. It stands in no queue, and its lots count for nobody.
@@ -32,18 +32,21 @@ enum Stop {
 }
 
 /// One match, before and after either side is told.
-struct Match {
-    id: u64,
-    instrument: u32,
-    price: i64,
-    lots: Lots,
+pub struct Match {
+    pub id: u64,
+    pub instrument: u32,
+    pub price: i64,
+    pub lots: Lots,
 }
 
-/// One side of a match.
-struct Execution<'a> {
-    order: &'a Order,
-    fee: Money,
-    liquidity: u8,
+/// One side of a match, or of a leg of it.
+pub struct Execution<'a> {
+    pub order: &'a Order,
+    pub side: Side,
+    pub fee: Money,
+    /// The account's lots in the instrument afterwards.
+    pub position: Lots,
+    pub liquidity: u8,
 }
 
 impl Venue {
@@ -74,7 +77,7 @@ impl Venue {
     pub fn continue_taker<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, id: u64) {
         let order = *self.orders.at(slot_of(id));
         assert_eq!(order.id, id, "the order that is due is open");
-        self.positions.at_mut(order.position).close(order.side(), order.ticks, order.leaves());
+        self.close_lots(&order, order.leaves());
         self.run_taker(voice, Taker { order, is_open: true });
     }
 
@@ -103,7 +106,7 @@ impl Venue {
         Stop::Done
     }
 
-    /// Rules 5.3, 5.4 and 6.1: lots one way, money the other, both at the maker's price.
+    /// Rule 5.3: two orders match at the maker's price.
     fn fill<S: EventSink>(
         &mut self,
         voice: &mut Voice<'_, S>,
@@ -116,31 +119,26 @@ impl Venue {
         let maker = self.fill_resting(maker_slot, lots);
         let group = self.orders.terms(&maker).group;
         let terms = &self.instruments[instrument];
-        let value = maker.ticks * lots * terms.tick_value;
-        let taker_fee = value.share_rounded_up(terms.taker_fee);
-        let maker_fee = value.share_rounded_up(terms.maker_fee);
+        let is_combo = terms.is_combo;
         let made = Match { id: self.next_match, instrument, price: terms.price(maker.ticks), lots };
         self.next_match += 1;
-        self.move_lots_and_money(taker, lots, value, taker_fee);
-        self.move_lots_and_money(&maker, lots, value, maker_fee);
-        self.tell_executed(
-            voice,
-            &made,
-            Execution { order: taker, fee: taker_fee, liquidity: liquidity::TAKER },
-        );
-        self.tell_executed(
-            voice,
-            &made,
-            Execution { order: &maker, fee: maker_fee, liquidity: liquidity::MAKER },
-        );
+        if is_combo {
+            self.fill_combo(voice, &made, maker.ticks, taker, &maker);
+        } else {
+            self.fill_plain(voice, &made, maker.ticks, taker, &maker);
+        }
         if maker.leaves() == Lots::ZERO {
             self.remove(&maker);
         } else if maker.is_special() {
             self.show_less(&maker, lots);
         }
-        self.cap_reduce_only(voice, taker.position);
-        if maker.position != taker.position {
-            self.cap_reduce_only(voice, maker.position);
+        if is_combo {
+            self.cap_legs(voice, instrument, taker, &maker);
+        } else {
+            self.cap_reduce_only(voice, taker.position);
+            if maker.position != taker.position {
+                self.cap_reduce_only(voice, maker.position);
+            }
         }
         if group != NONE {
             let busy = Busy { taker: taker.id, positions: [taker.position, maker.position] };
@@ -163,17 +161,11 @@ impl Venue {
         let lots = bid.min(ask);
         let orders = slots.map(|slot| self.fill_resting(slot, lots));
         let terms = &self.instruments[instrument];
-        let value = ticks * lots * terms.tick_value;
-        let fee = value.share_rounded_up(terms.maker_fee);
+        let fee = (ticks * lots * terms.tick_value).share_rounded_up(terms.maker_fee);
         let made = Match { id: self.next_match, instrument, price: terms.price(ticks), lots };
         self.next_match += 1;
-        for order in &orders {
-            self.move_lots_and_money(order, lots, value, fee);
-        }
-        for order in &orders {
-            self.tell_executed(voice, &made, Execution { order, fee, liquidity: liquidity::AUCTION });
-        }
         let groups = orders.map(|order| self.orders.terms(&order).group);
+        self.trade(voice, &made, ticks, [0, 1].map(|at| (&orders[at], fee, liquidity::AUCTION)));
         for order in &orders {
             if order.leaves() == Lots::ZERO {
                 self.remove(order);
@@ -201,25 +193,66 @@ impl Venue {
         let order = self.orders.at_mut(slot);
         order.fill(lots);
         let order = *order;
-        self.positions.at_mut(order.position).close(order.side(), order.ticks, lots);
+        self.close_lots(&order, lots);
         order
     }
 
-    fn move_lots_and_money(&mut self, order: &Order, lots: Lots, value: Money, fee: Money) {
-        let position = self.positions.at_mut(order.position);
-        position.lots += order.side().signed(lots);
+    /// Rule 5.4 for an instrument that trades itself.
+    fn fill_plain<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        made: &Match,
+        ticks: Ticks,
+        taker: &Order,
+        maker: &Order,
+    ) {
+        let terms = &self.instruments[made.instrument];
+        let value = ticks * made.lots * terms.tick_value;
+        let taker_fee = value.share_rounded_up(terms.taker_fee);
+        let maker_fee = value.share_rounded_up(terms.maker_fee);
+        let sides = [(taker, taker_fee, liquidity::TAKER), (maker, maker_fee, liquidity::MAKER)];
+        self.trade(voice, made, ticks, sides);
+    }
+
+    /// Both sides of a match with their fees: what moves, then what is told.
+    fn trade<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        made: &Match,
+        ticks: Ticks,
+        sides: [(&Order, Money, u8); 2],
+    ) {
+        let value = ticks * made.lots * self.instruments[made.instrument].tick_value;
+        for (order, fee, _) in sides {
+            self.move_lots_and_money(order.position, order.side(), made.lots, value, fee);
+        }
+        for (order, fee, liquidity) in sides {
+            let (side, position) = (order.side(), self.positions.at(order.position).lots);
+            self.tell_executed(voice, made, &Execution { order, side, fee, position, liquidity });
+        }
+    }
+
+    /// Rule 6.1: lots one way, money the other.
+    pub fn move_lots_and_money(&mut self, entry: u32, side: Side, lots: Lots, value: Money, fee: Money) {
+        let position = self.positions.at_mut(entry);
+        position.lots += side.signed(lots);
         let quote = &mut self.accounts[position.account].quote;
-        match order.side() {
+        match side {
             Side::Buy => *quote -= value + fee,
             Side::Sell => *quote += value - fee,
         }
         self.accounts[ACCOUNT_FEES].quote += fee;
     }
 
-    fn tell_executed<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, made: &Match, side: Execution<'_>) {
-        let order = side.order;
+    pub fn tell_executed<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        made: &Match,
+        of: &Execution<'_>,
+    ) {
+        let order = of.order;
         let mmp_group = U16::new(self.group_number(order));
-        let position = self.positions.at(order.position);
+        let account = self.positions.at(order.position).account;
         let session = self.sessions.at_mut(order.session());
         let reference = voice.reference(session.id);
         let filled = order.leaves() == Lots::ZERO;
@@ -235,13 +268,13 @@ impl Venue {
             last_qty: I64::new(made.lots.0),
             leaves_qty: I64::new(order.leaves().0),
             cum_qty: I64::new(order.filled().0),
-            fee: I64::new(side.fee.to_wire()),
-            position: I64::new(position.lots.0),
+            fee: I64::new(of.fee.to_wire()),
+            position: I64::new(of.position.0),
             instrument_id: U32::new(made.instrument),
-            account_id: U32::new(position.account),
-            side: order.side() as u8,
+            account_id: U32::new(account),
+            side: of.side as u8,
             status: if filled { status::FILLED } else { status::PARTIALLY_FILLED },
-            liquidity: side.liquidity,
+            liquidity: of.liquidity,
             pad_a: 0,
             mmp_group,
             pad_b: U16::new(0),
@@ -252,9 +285,8 @@ impl Venue {
     /// Counts what is left of a taker among the open orders of its account.
     pub fn stand(&mut self, taker: &Taker) {
         let order = taker.order;
-        let position = self.positions.at_mut(order.position);
-        position.open(order.side(), order.ticks, order.leaves());
-        let account = position.account;
+        self.open_lots(&order, order.leaves());
+        let account = self.positions.at(order.position).account;
         if taker.is_open {
             self.orders.at_mut(order.slot()).catch_up(&order);
         } else {
@@ -320,9 +352,9 @@ impl Venue {
 
     /// Takes an open order out of its queue, and its lots out of those that count.
     pub fn lift(&mut self, order: &Order) {
-        let position = self.positions.at_mut(order.position);
-        position.close(order.side(), order.ticks, order.leaves());
-        let book = &mut self.instruments[position.instrument].book;
+        self.close_lots(order, order.leaves());
+        let instrument = self.positions.at(order.position).instrument;
+        let book = &mut self.instruments[instrument].book;
         book.lift(&mut self.levels, &mut self.orders, order.slot());
         if order.is_special() {
             self.orders.terms_mut(order).shown = 0;
@@ -332,9 +364,41 @@ impl Venue {
         }
     }
 
-    /// Gives a position entry back once nothing is left in it.
+    /// Counts lots of an open order in its entry (rule 7.3), and of a combo in those of its legs.
+    pub fn open_lots(&mut self, order: &Order, lots: Lots) {
+        let position = self.positions.at_mut(order.position);
+        position.open(order.side(), order.ticks, lots);
+        let Position { account, instrument, .. } = *position;
+        if self.instruments[instrument].is_combo {
+            self.open_legs(account, instrument, order.side(), lots);
+        }
+    }
+
+    /// No longer counts lots of an open order.
+    pub fn close_lots(&mut self, order: &Order, lots: Lots) {
+        let position = self.positions.at_mut(order.position);
+        position.close(order.side(), order.ticks, lots);
+        let Position { account, instrument, open_value, .. } = *position;
+        let is_combo = self.instruments[instrument].is_combo;
+        debug_assert!(is_combo || open_value >= TickLots(0));
+        if is_combo {
+            self.close_legs(account, instrument, order.side(), lots);
+        }
+    }
+
+    /// Gives a position entry back once nothing is left in it, and for a combo those of its legs.
     pub fn leave_position(&mut self, slot: u32) {
-        let account = self.positions.at(slot).account;
-        self.positions.leave_if_empty(&mut self.accounts[account], slot);
+        self.leave_position_but(slot, &[]);
+    }
+
+    /// The same for an entry that is not `busy`, and for those of its legs that are not.
+    pub fn leave_position_but(&mut self, slot: u32, busy: &[u32]) {
+        let Position { account, instrument, .. } = *self.positions.at(slot);
+        if self.instruments[instrument].is_combo {
+            self.leave_legs(account, instrument, busy);
+        }
+        if !busy.contains(&slot) {
+            self.positions.leave_if_empty(&mut self.accounts[account], slot);
+        }
     }
 }

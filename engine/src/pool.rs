@@ -40,6 +40,10 @@ impl<T: Copy> Arena<T> {
         (self.items.len() - self.free.len()) as u32
     }
 
+    pub fn spare(&self) -> u32 {
+        self.capacity - self.len()
+    }
+
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity
     }

@@ -9,7 +9,7 @@ use crate::units::{Lots, Side, TickLots, Ticks};
 
 #[derive(Clone, Copy)]
 pub struct Position {
-    /// Sum of price times leaves over the open orders.
+    /// Sum of price times leaves over the open orders; negative only in a combo.
     pub open_value: TickLots,
     pub lots: Lots,
     pub open_buy: Lots,
@@ -67,6 +67,16 @@ impl Position {
         }
     }
 
+    /// Counts lots of a combo that this entry's instrument is a leg of (rule 11.6): never their value.
+    pub fn open_leg(&mut self, side: Side, lots: Lots) {
+        *self.open_lots_mut(side) += lots;
+    }
+
+    pub fn close_leg(&mut self, side: Side, lots: Lots) {
+        *self.open_lots_mut(side) -= lots;
+        debug_assert!(self.open_lots(side) >= Lots::ZERO);
+    }
+
     pub fn open(&mut self, side: Side, ticks: Ticks, lots: Lots) {
         *self.open_lots_mut(side) += lots;
         self.open_value += ticks * lots;
@@ -75,7 +85,7 @@ impl Position {
     pub fn close(&mut self, side: Side, ticks: Ticks, lots: Lots) {
         *self.open_lots_mut(side) -= lots;
         self.open_value -= ticks * lots;
-        debug_assert!(self.open_lots(side) >= Lots::ZERO && self.open_value >= TickLots(0));
+        debug_assert!(self.open_lots(side) >= Lots::ZERO);
     }
 
     fn open_lots_mut(&mut self, side: Side) -> &mut Lots {
@@ -100,6 +110,11 @@ impl Positions {
 
     pub fn len(&self) -> u32 {
         self.arena.len()
+    }
+
+    /// How many entries may still be made.
+    pub fn free(&self) -> u32 {
+        self.arena.spare()
     }
 
     pub fn is_full(&self) -> bool {

@@ -2,9 +2,10 @@
 
 use zerocopy::little_endian::{I64, U16};
 
+use crate::combo;
 use crate::command::{
-    AccountCreate, Command, Deposit, InstrumentCreate, InstrumentState, MarkPrice, Role, Sensitivity,
-    SessionCreate, VenueOpen,
+    AccountCreate, ComboCreate, Command, Deposit, InstrumentCreate, InstrumentState, MarkPrice, Role,
+    Sensitivity, SessionCreate, VenueOpen,
 };
 use crate::emit::Voice;
 use crate::event::{Confirmed, EventSink};
@@ -42,6 +43,10 @@ impl Venue {
             Command::InstrumentCreate(request) => {
                 let outcome = may(Role::Admin).and_then(|()| self.create_instrument(request));
                 (InstrumentCreate::TEMPLATE, outcome)
+            }
+            Command::ComboCreate(request) => {
+                let outcome = may(Role::Admin).and_then(|()| self.create_combo(request));
+                (ComboCreate::TEMPLATE, outcome)
             }
             Command::InstrumentState(request) => {
                 let now_ns = voice.command.ts_ns;
@@ -91,14 +96,28 @@ impl Venue {
     /// Rule 3.3.
     fn create_instrument(&mut self, request: &InstrumentCreate) -> Result<(), Refusal> {
         let id = request.instrument_id.get();
-        if id == 0 || id > self.limits.instruments {
-            return Err((Reject::InvalidParameter, 7));
-        }
-        if self.instruments.contains(id) {
-            return Err((Reject::AlreadyExists, 7));
-        }
+        self.check_new_instrument(id, 7)?;
         let (instrument, listing) = list(request)?;
         self.instruments.create(id, instrument, listing);
+        Ok(())
+    }
+
+    /// Rule 11.1.
+    fn create_combo(&mut self, request: &ComboCreate) -> Result<(), Refusal> {
+        let id = request.instrument_id.get();
+        self.check_new_instrument(id, 5)?;
+        let (instrument, listing) = combo::list(&self.instruments, request)?;
+        self.instruments.create(id, instrument, listing);
+        Ok(())
+    }
+
+    fn check_new_instrument(&self, id: u32, field: u16) -> Result<(), Refusal> {
+        if id == 0 || id > self.limits.instruments {
+            return Err((Reject::InvalidParameter, field));
+        }
+        if self.instruments.contains(id) {
+            return Err((Reject::AlreadyExists, field));
+        }
         Ok(())
     }
 
@@ -150,6 +169,10 @@ impl Venue {
     fn set_mark(&mut self, request: &MarkPrice) -> Result<(), Refusal> {
         let id = request.instrument_id.get();
         let instrument = self.instruments.find(id).ok_or((Reject::UnknownInstrument, 2))?;
+        if instrument.is_combo {
+            // Rule 11.2: its mark is its legs'.
+            return Err((Reject::InvalidParameter, 2));
+        }
         let mark = instrument.ticks(request.price.get()).map_err(|bad| match bad {
             BadPrice::OutOfRange => (Reject::InvalidParameter, 1),
             BadPrice::OffTick => (Reject::PriceNotOnTick, 1),

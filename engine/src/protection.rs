@@ -369,9 +369,7 @@ impl Venue {
             let (to, leaves) = (order.session(), order.leaves());
             self.tell_canceled(voice, to, &order, order.cl_ord_id, leaves, reason::MMP);
             self.remove(&order);
-            if !busy.positions.contains(&order.position) {
-                self.leave_position(order.position);
-            }
+            self.leave_position_but(order.position, &busy.positions);
             self.take_step();
             canceled += 1;
         }

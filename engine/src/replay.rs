@@ -9,9 +9,9 @@ use std::fmt;
 use zerocopy::FromBytes;
 
 use crate::command::{
-    AccountCreate, CancelOrder, Command, Continue, Deposit, InstrumentCreate, InstrumentState, Logon,
-    MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder, NewOrder, Refused, Sensitivity, SessionCreate,
-    Tick, VenueOpen,
+    AccountCreate, CancelOrder, ComboCreate, Command, Continue, Deposit, InstrumentCreate, InstrumentState,
+    Logon, MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder, NewOrder, Refused, Sensitivity,
+    SessionCreate, Tick, VenueOpen,
 };
 use crate::event::{
     AuctionIndicative, Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck,
@@ -363,7 +363,8 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
     }
     name_of! {
         Logon NewOrder ModifyOrder CancelOrder MassCancel MarkPrice Deposit VenueOpen InstrumentCreate AccountCreate
-        SessionCreate InstrumentState MassQuote MmpConfig Sensitivity Refused Continue Tick LogonAck LogonReject NotApplied SessionReject OrderAccepted
-        OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck MmpTriggered RequestComplete Confirmed AuctionIndicative
+        SessionCreate InstrumentState ComboCreate MassQuote MmpConfig Sensitivity Refused Continue Tick LogonAck LogonReject
+        NotApplied SessionReject OrderAccepted OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck
+        MmpTriggered RequestComplete Confirmed AuctionIndicative
     }
 }

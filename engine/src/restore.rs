@@ -9,16 +9,18 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::auction::Uncrossing;
 use crate::closed_ids::ClosedId;
+use crate::combo;
 use crate::command::Role;
 use crate::continuation::Continuation;
 use crate::emit::Reference;
 use crate::engine::Engine;
 use crate::expiry;
-use crate::instrument::list;
+use crate::instrument::{Instrument, Listing, list};
 use crate::limits::{
-    ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
-    REDUCE_ONLY_ORDERS_MAX, SENSITIVITY_MAX,
+    ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, REDUCE_ONLY_ORDERS_MAX,
+    SENSITIVITY_MAX,
 };
+use crate::margin::Asked;
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
 use crate::order::{Nature, Order, Terms, Tif, serial_of, slot_of};
@@ -29,7 +31,7 @@ use crate::protection::{Group, GroupTerms};
 use crate::self_trade::{Stp, StpMode};
 use crate::session::Session;
 use crate::snapshot::{
-    AccountRecord, BookWorkRecord, ClosedIdRecord, Expected, FillsRecord, GroupRecord, Head,
+    AccountRecord, BookWorkRecord, ClosedIdRecord, ComboRecord, Expected, FillsRecord, GroupRecord, Head,
     InstrumentRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord, VERSION, VenueRecord,
 };
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
@@ -78,6 +80,12 @@ fn missing(what: &str) -> SnapshotError {
 
 /// The level of a resting order among all of them. Within it the records stand by priority, which nothing else tells.
 type Place = (u32, u8, i64);
+
+/// Rule 4.16 for lots that are open besides those in the entry.
+fn check_reach(position: &Position, side: Side, lots: Lots) -> Checked {
+    let within = position.check_reach(Asked { side, ticks: Ticks(0), lots });
+    within.map_err(|_| missing("a position can grow too large"))
+}
 
 struct Reader<'a> {
     rest: &'a [u8],
@@ -146,6 +154,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     must((0..=MONEY_MAX).contains(&venue.deposits.0), "the deposits are out of range")?;
     reader.section(|record| venue.read_account(record))?;
     reader.section(|record| venue.read_instrument(record))?;
+    reader.section(|record| venue.read_combo(record))?;
     reader.section(|record| venue.read_session(record))?;
     reader.section(|record| venue.read_group(record))?;
     reader.section(|record| venue.read_position(record))?;
@@ -199,23 +208,41 @@ impl Venue {
     }
 
     fn read_instrument(&mut self, record: &InstrumentRecord) -> Checked {
-        let id = record.terms.instrument_id.get();
-        must((1..=self.limits.instruments).contains(&id), "an instrument id is out of range")?;
-        must(!self.instruments.contains(id), "an instrument stands twice")?;
         let (instrument, listing) = list(&record.terms).map_err(|(reject, _)| missing(reject.text()))?;
-        let state = u8::try_from(record.state.get()).ok().and_then(TradingState::from_wire);
-        self.instruments.create(id, instrument, listing);
-        let (delta, vega) = (record.delta.get(), record.vega.get());
+        let id = record.terms.instrument_id.get();
+        self.place_instrument(id, instrument, listing, record.state.get())?;
+        self.read_sensitivity(id, record.delta.get(), record.vega.get())?;
+        let times = AuctionTimes { until_ns: record.until.get(), next_second_ns: record.next_second.get() };
+        self.time_auction(id, times);
+        let is_auction = self.instruments[id].state == TradingState::Auction;
+        let has_times = is_auction && times.until_ns < UNTIL_NS_END;
+        must(has_times || times == AuctionTimes::NONE, "an instrument has the times of an auction")
+    }
+
+    fn read_combo(&mut self, record: &ComboRecord) -> Checked {
+        let listed = combo::list(&self.instruments, &record.terms);
+        let (instrument, listing) = listed.map_err(|(reject, _)| missing(reject.text()))?;
+        let id = record.terms.instrument_id.get();
+        self.place_instrument(id, instrument, listing, record.state.get())?;
+        must(self.instruments[id].state != TradingState::Auction, "a combo is auctioned")?;
+        self.read_sensitivity(id, record.delta.get(), record.vega.get())
+    }
+
+    fn read_sensitivity(&mut self, id: u32, delta: i64, vega: i64) -> Checked {
         let within = [delta, vega].iter().all(|value| (-SENSITIVITY_MAX..=SENSITIVITY_MAX).contains(value));
         must(within, "a sensitivity is out of range")?;
         let listing = self.instruments.listing_mut(id);
         (listing.delta, listing.vega) = (delta, vega);
-        let state = state.ok_or(missing("a trading state is unknown"))?;
-        self.instruments[id].state = state;
-        let times = AuctionTimes { until_ns: record.until.get(), next_second_ns: record.next_second.get() };
-        self.time_auction(id, times);
-        let has_times = state == TradingState::Auction && times.until_ns < UNTIL_NS_END;
-        must(has_times || times == AuctionTimes::NONE, "an instrument has the times of an auction")
+        Ok(())
+    }
+
+    fn place_instrument(&mut self, id: u32, row: Instrument, listing: Listing, state: u32) -> Checked {
+        must((1..=self.limits.instruments).contains(&id), "an instrument id is out of range")?;
+        must(!self.instruments.contains(id), "an instrument stands twice")?;
+        let state = u8::try_from(state).ok().and_then(TradingState::from_wire);
+        self.instruments.create(id, row, listing);
+        self.instruments[id].state = state.ok_or(missing("a trading state is unknown"))?;
+        Ok(())
     }
 
     fn read_session(&mut self, record: &SessionRecord) -> Checked {
@@ -277,6 +304,7 @@ impl Venue {
         must(self.positions.find(account, instrument).is_none(), "a position stands twice")?;
         must(!self.positions.is_full(), "there are more positions than the limit")?;
         must((-POSITION_LOTS_MAX..=POSITION_LOTS_MAX).contains(&lots), "a position is out of range")?;
+        must(lots == 0 || !self.instruments[instrument].is_combo, "a combo is held in lots")?;
         let position = Position { lots: Lots(lots), ..Position::flat(account, instrument) };
         self.positions.enter(&mut self.accounts[account], position);
         Ok(())
@@ -289,7 +317,7 @@ impl Venue {
         let is_taker = order.id == self.continuation.taker();
         let instrument = record.instrument_id.get();
         must(self.orders.slots.take_exactly(order.slot()), "an order's slot is taken or out of range")?;
-        self.positions.at_mut(order.position).open(order.side(), order.ticks, order.leaves());
+        self.open_lots(&order, order.leaves());
         self.read_terms(record, &mut order)?;
         self.orders.open(record.account_id.get(), order);
         self.start_expiry(&order);
@@ -390,13 +418,15 @@ impl Venue {
         must(session.role == Role::Trade && session.account == account, "an order is not its session's")?;
         if order.is_market() {
             let bound = instrument.market_bound(order.side());
-            must(!order.tif().rests() && order.ticks == bound, "an order has a price it may not have")?;
+            let may = !instrument.is_combo && !order.tif().rests() && order.ticks == bound;
+            must(may, "an order has a price it may not have")?;
         } else {
-            must((1..=PRICE_TICKS_MAX).contains(&order.ticks.0), "an order's price is out of range")?;
-            let price = i128::from(order.ticks.0) * i128::from(instrument.tick_size);
-            must(price <= i128::from(i64::MAX), "an order's price is out of range")?;
+            must(instrument.has_price(order.ticks), "an order's price is out of range")?;
             let value = order.ticks * order.leaves() * instrument.tick_value;
-            must(value <= Money(ORDER_VALUE_MAX), "an order's value is out of range")?;
+            must(value.abs() <= Money(ORDER_VALUE_MAX), "an order's value is out of range")?;
+        }
+        if instrument.is_combo {
+            self.check_legs_entry(record.instrument_id.get(), account, order)?;
         }
         let is_of = |position| self.positions.at(position).account == account;
         let position = self.positions.at(order.position);
@@ -409,12 +439,16 @@ impl Venue {
             let twin = self.orders.by_client_id(account, order.cl_ord_id, is_of);
             must(twin.is_none(), "a client order id stands twice")?;
         }
-        let open = position.open_lots(order.side()) + order.leaves();
-        let reach = position.lots + order.side().signed(open);
-        must(
-            open.0 <= POSITION_LOTS_MAX && reach.0.abs() <= POSITION_LOTS_MAX,
-            "a position can grow too large",
-        )
+        check_reach(position, order.side(), order.leaves())
+    }
+
+    /// A combo order counts in an entry of each leg (rule 11.6).
+    fn check_legs_entry(&self, combo: u32, account: u32, order: &Order) -> Checked {
+        self.instruments.legs(combo).iter().try_for_each(|leg| {
+            let entry = self.positions.find(account, leg.instrument);
+            let entry = entry.ok_or(missing("a combo order has no position in a leg"))?;
+            check_reach(self.positions.at(entry), leg.side(order.side()), leg.lots(order.leaves()))
+        })
     }
 
     /// Every order behind those of its account that have lower serials.

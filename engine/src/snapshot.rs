@@ -6,11 +6,12 @@
 //! All numbers little-endian. A section is a u32 count, then that many records.
 //!
 //! ```text
-//! head        32   version u64 (3) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
+//! head        32   version u64 (4) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
 //! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
-//! instruments 148  InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
+//! instruments 148  (no combos) InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
 //!                  until u64 (0: none) | next_second u64 (in Auction; else 0) | delta i64 | vega i64      by id
+//! combos     100   ComboCreate block 80 | state u32 | delta i64 | vega i64                                by id
 //! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
 //!                  role u8 | connected u8 (0: never, connection 0) | rising_ids u8 (0, 1) | pad u8                               by id
 //! groups     888   account_id u32 | mmp_group u16 | pad u16 | session_id u64 | window_ms u32 | frozen_ms u32 | qty_limit i64 |
@@ -36,14 +37,14 @@
 //!
 //! A position stands here while lots or open lots are not zero; its open lots follow from the orders.
 
-use zerocopy::little_endian::{I64, I128, U16, U32, U64};
+use zerocopy::little_endian::{I32, I64, I128, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::closed_ids::{ClosedId, ClosedIds};
-use crate::command::{InstrumentCreate, VenueOpen};
+use crate::command::{ComboCreate, InstrumentCreate, VenueOpen};
 use crate::continuation::Continuation;
 use crate::engine::Engine;
-use crate::instrument::Instrument;
+use crate::instrument::{Instrument, Listing};
 use crate::mass_cancel::{MassCanceling, sides_to_wire};
 use crate::order::Order;
 use crate::protection::Group;
@@ -52,7 +53,7 @@ use crate::units::Ticks;
 use crate::venue::Venue;
 use crate::window::SLICES;
 
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 macro_rules! records {
     ($($name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
@@ -72,6 +73,7 @@ records! {
     InstrumentRecord = 148 {
         terms: InstrumentCreate, state: U32, until: U64, next_second: U64, delta: I64, vega: I64,
     }
+    ComboRecord = 100 { terms: ComboCreate, state: U32, delta: I64, vega: I64 }
     SessionRecord = 36 {
         session_id: U64, next_client_seq: U64, next_server_seq: U64, account_id: U32, connection: U32,
         role: u8, connected: u8, rising_ids: u8, pad: u8,
@@ -175,11 +177,7 @@ impl Venue {
     fn encode(&self, sink: &mut impl Canonical) {
         sink.put(self.record().as_bytes());
         self.encode_accounts(sink);
-        section(
-            sink,
-            self.instruments.len(),
-            self.instruments.iter().map(|(id, row)| self.instrument_record(id, row)),
-        );
+        self.encode_instruments(sink);
         section(sink, self.sessions.len(), self.sessions.iter().map(session_record));
         section(sink, self.groups.len(), self.groups.iter().map(|group| self.group_record(group)));
         self.encode_positions(sink);
@@ -245,6 +243,16 @@ impl Venue {
             highest_id: U64::new(self.accounts.highest_id(id)),
         });
         section(sink, self.accounts.len(), records);
+    }
+
+    /// Those that stand alone, then the combos, whose legs are among them.
+    fn encode_instruments(&self, sink: &mut impl Canonical) {
+        let listed =
+            |is_combo: bool| self.instruments.iter().filter(move |(_, row)| row.is_combo == is_combo);
+        let plain = listed(false).map(|(id, row)| self.instrument_record(id, row));
+        section(sink, listed(false).count() as u32, plain);
+        let combos = listed(true).map(|(id, row)| combo_record(id, row, self.instruments.listing(id)));
+        section(sink, listed(true).count() as u32, combos);
     }
 
     fn encode_positions(&self, sink: &mut impl Canonical) {
@@ -376,6 +384,23 @@ fn section<R: IntoBytes + Immutable>(
     sink.put(&count.to_le_bytes());
     for record in records {
         sink.put(record.as_bytes());
+    }
+}
+
+fn combo_record(id: u32, row: &Instrument, listing: &Listing) -> ComboRecord {
+    let terms = ComboCreate {
+        symbol: listing.symbol,
+        leg_instruments: listing.legs.places().map(|leg| U32::new(leg.instrument)),
+        leg_ratios: listing.legs.places().map(|leg| I32::new(leg.ratio)),
+        qty_max: I64::new(row.qty_max.0),
+        instrument_id: U32::new(id),
+        price_band_ppm: U32::new(row.price_band.0),
+    };
+    ComboRecord {
+        terms,
+        state: U32::new(row.state as u32),
+        delta: I64::new(listing.delta),
+        vega: I64::new(listing.vega),
     }
 }
 

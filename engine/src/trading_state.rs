@@ -104,6 +104,9 @@ impl Venue {
         let (id, until_ns) = (request.instrument_id.get(), request.until.get());
         let instrument = self.instruments.find(id).ok_or((Reject::UnknownInstrument, 1))?;
         let state = TradingState::from_wire(request.state).ok_or((Reject::InvalidParameter, 2))?;
+        if state == TradingState::Auction && instrument.is_combo {
+            return Err((Reject::InvalidParameter, 2));
+        }
         if instrument.state == TradingState::Expired && state != TradingState::Expired {
             return Err((Reject::ExpiredInstrument, 2));
         }

@@ -84,6 +84,10 @@ impl Lots {
 impl Money {
     pub const ZERO: Money = Money(0);
 
+    pub fn abs(self) -> Money {
+        Money(self.0.abs())
+    }
+
     /// The wire's Money6. What does not fit is shown at its bound; state never passes through here.
     pub fn to_wire(self) -> i64 {
         i64::try_from(self.0).unwrap_or(if self.0 < 0 { i64::MIN + 1 } else { i64::MAX })

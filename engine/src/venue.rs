@@ -110,6 +110,11 @@ impl Venue {
         left
     }
 
+    /// Takes steps that must not wait: they may pass the cap.
+    pub fn take_more_steps(&mut self, count: u32) {
+        self.steps_left = self.steps_left.saturating_sub(count);
+    }
+
     /// Rule 3.1: the venue gives itself privileged commands only. A `Continue` or a `Tick` that is due never comes here.
     fn hear_venue<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, command: Option<Command<'_>>) {
         if let Some(command) = command {

@@ -1,9 +1,10 @@
 //! What may be seen of the state between commands: for the bridge, for tools, for tests. Views are values; nothing in them
 //! tells where the engine keeps what they show.
 
+use crate::combo::Leg;
 use crate::command::{Char16, Char32, Role};
 use crate::engine::Engine;
-use crate::instrument::{Instrument, Listing};
+use crate::instrument::{Instrument, Instruments};
 use crate::message::NULL_U64;
 use crate::order::{Order, Tif};
 use crate::self_trade::Stp;
@@ -56,6 +57,8 @@ pub struct InstrumentView<'a> {
     pub state: TradingState,
     pub underlying_id: u32,
     pub kind: u8,
+    /// What a combo trades; empty for any other instrument. Its mark is theirs, its fee rates are their highest.
+    pub legs: &'a [Leg],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +136,7 @@ impl Engine {
     /// All instruments in the order of their ids.
     pub fn instruments(&self) -> impl Iterator<Item = InstrumentView<'_>> {
         self.venue.iter().flat_map(|venue| {
-            venue.instruments.iter().map(|(id, row)| instrument_view(id, row, venue.instruments.listing(id)))
+            venue.instruments.iter().map(|(id, row)| instrument_view(&venue.instruments, id, row))
         })
     }
 
@@ -164,7 +167,8 @@ impl Venue {
     }
 }
 
-fn instrument_view<'a>(id: u32, row: &Instrument, listing: &'a Listing) -> InstrumentView<'a> {
+fn instrument_view<'a>(all: &'a Instruments, id: u32, row: &Instrument) -> InstrumentView<'a> {
+    let listing = all.listing(id);
     let best = |side| {
         let ladder = row.book.side(side);
         (!ladder.is_empty()).then_some(ladder.best_ticks)
@@ -172,7 +176,7 @@ fn instrument_view<'a>(id: u32, row: &Instrument, listing: &'a Listing) -> Instr
     InstrumentView {
         id,
         symbol: &listing.symbol,
-        mark: row.mark,
+        mark: all.mark(id),
         best_bid: best(Side::Buy),
         best_ask: best(Side::Sell),
         tick_size: row.tick_size,
@@ -187,6 +191,7 @@ fn instrument_view<'a>(id: u32, row: &Instrument, listing: &'a Listing) -> Instr
         state: row.state,
         underlying_id: listing.underlying_id,
         kind: listing.kind,
+        legs: listing.legs.as_slice(),
     }
 }
 

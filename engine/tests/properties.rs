@@ -95,6 +95,7 @@ fn the_flow_meets_the_rules() {
         (100, " Accepted"),
         (20, "@market"),
         (100, " taker "),
+        (6, " in 4 "),
         (100, "priority kept"),
         (100, "priority lost"),
         (5, "status 2 priority lost"),

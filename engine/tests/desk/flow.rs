@@ -62,6 +62,9 @@ impl Draft {
     }
 }
 
+/// The combo of `Desk::open_wide`.
+const COMBO: u32 = 4;
+
 /// What to do next at about `ts_ns`. `numbers` tells each session's next client number, `open` some open order.
 pub fn draw(
     random: &mut Random,
@@ -132,13 +135,16 @@ fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
     let sweeps = random.one_in(6);
     let (away, deep) = if side == 1 { (-3, 104) } else { (3, 96) };
     let ticks = if sweeps { deep } else { 100 + away + random.below(6) as i64 - 2 };
+    let instrument = random.pick(&[1, 1, 2, 2, 3, 3, COMBO]);
+    // The combo's mark is near 0.
+    let ticks = if instrument == COMBO { ticks - 100 } else { ticks };
     let mut request = NewOrder {
         cl_ord_id: (1 + random.below(40)).into(),
         price: (ticks * TICK_SIZE).into(),
         qty: (1 + random.below(if sweeps { 40 } else { 9 }) as i64).into(),
         display_qty: NULL_I64.into(),
         expire_time: NULL_U64.into(),
-        instrument_id: (1 + random.below(3) as u32).into(),
+        instrument_id: instrument.into(),
         account_id: random.pick(&[4, 5]).into(),
         stp_group: random.pick(&[0, 0, 7, 8]).into(),
         max_delay_us: 0.into(),
@@ -200,7 +206,7 @@ fn cancel(random: &mut Random, open: Option<u64>) -> CancelOrder {
 
 fn amend(random: &mut Random, open: Option<u64>) -> ModifyOrder {
     let by_id = !random.one_in(4);
-    let ticks = 94 + random.below(13) as i64;
+    let ticks = random.pick(&[94, 94, 94, 94, -6]) + random.below(13) as i64;
     let mut request = ModifyOrder {
         cl_ord_id: random.below(100).into(),
         orig_cl_ord_id: if by_id { 0 } else { 1 + random.below(40) }.into(),
@@ -208,7 +214,7 @@ fn amend(random: &mut Random, open: Option<u64>) -> ModifyOrder {
         price: if random.one_in(3) { NULL_I64 } else { ticks * TICK_SIZE }.into(),
         qty: if random.one_in(3) { NULL_I64 } else { 1 + random.below(12) as i64 }.into(),
         display_qty: if random.one_in(3) { 1 + random.below(6) as i64 } else { NULL_I64 }.into(),
-        instrument_id: random.pick(&[0, 0, 0, 0, 0, 1, 2, 3]).into(),
+        instrument_id: random.pick(&[0, 0, 0, 0, 0, 1, 2, 3, 4]).into(),
         max_delay_us: 0.into(),
         flags: random.pick(&[0, 0, 1, 2]).into(),
         pad_a: 0.into(),
@@ -225,7 +231,7 @@ fn mass_cancel(random: &mut Random) -> MassCancel {
     let mut request = MassCancel {
         cl_ord_id: random.below(100).into(),
         account_id: random.pick(&[4, 5]).into(),
-        instrument_id: (1 + random.below(3) as u32).into(),
+        instrument_id: (1 + random.below(4) as u32).into(),
         underlying_id: (random.below(2) as u32).into(),
         mmp_group: 0.into(),
         scope: random.pick(&[1, 2, 2, 3, 4]),
@@ -308,10 +314,11 @@ fn quotes(random: &mut Random) -> Draft {
 }
 
 fn quote(random: &mut Random) -> QuoteEntry {
-    let middle = 99 + random.below(3) as i64;
+    let instrument = 1 + random.below(4) as u32;
+    let middle = if instrument == COMBO { -1 } else { 99 } + random.below(3) as i64;
     let ticks = |random: &mut Random| random.below(4) as i64 - i64::from(random.one_in(20));
     QuoteEntry {
-        instrument_id: (1 + random.below(3) as u32 + 7 * u32::from(random.one_in(20))).into(),
+        instrument_id: (instrument + 7 * u32::from(random.one_in(20))).into(),
         pad_a: 0.into(),
         bid_px: ((middle - ticks(random)) * TICK_SIZE).into(),
         bid_qty: random.pick(&[0, 1, 2, 5, 9, 9]).into(),
@@ -323,7 +330,7 @@ fn quote(random: &mut Random) -> QuoteEntry {
 fn state(random: &mut Random, ts_ns: u64) -> InstrumentState {
     let until = if random.one_in(3) { ts_ns + random.below(1 << 13) } else { 0 };
     InstrumentState {
-        instrument_id: (random.below(4) as u32).into(),
+        instrument_id: (random.below(5) as u32).into(),
         // What has expired is gone for the rest of the flow.
         state: if random.one_in(60) {
             8

@@ -209,8 +209,11 @@ fn describe_block(message: &[u8]) -> String {
             liquidity::TAKER => "taker",
             _ => "auction",
         };
+        // The desk's own instruments are 1 to 3, and a script trades one of them; legs are told apart.
+        let id = e.instrument_id.get();
+        let place = if id <= 3 { String::new() } else { format!(" in {id}") };
         return format!(
-            "{role} {} #{} {} {}@{} leaves {} cum {} fee {} position {} match {} ref {}",
+            "{role} {} #{} {} {}@{}{place} leaves {} cum {} fee {} position {} match {} ref {}",
             order_name(e.order_id.get()),
             e.cl_ord_id,
             side_name(e.side),
@@ -341,6 +344,22 @@ pub fn instrument(id: u32, mark: i64) -> InstrumentCreate {
     }
 }
 
+/// A combo with a band as wide as its legs are worth.
+pub fn combo(id: u32, legs: &[(u32, i32)]) -> ComboCreate {
+    let mut terms = ComboCreate {
+        symbol: [b'C'; 32],
+        leg_instruments: [0.into(); 4],
+        leg_ratios: [0.into(); 4],
+        qty_max: 1_000_000.into(),
+        instrument_id: id.into(),
+        price_band_ppm: 1_000_000.into(),
+    };
+    for (place, (leg, ratio)) in legs.iter().enumerate() {
+        (terms.leg_instruments[place], terms.leg_ratios[place]) = ((*leg).into(), (*ratio).into());
+    }
+    terms
+}
+
 /// Sessions of the desk: id, account, role.
 pub const SESSIONS: [(u64, u32, Role); 8] = [
     (10, 4, Role::Trade),
@@ -387,12 +406,14 @@ impl Desk {
         desk
     }
 
-    /// As `open_with`, and with instrument 3, which has a band of 3 % and the underlying 1.
+    /// As `open_with`, with instrument 3, which has a band of 3 % and the underlying 1, and with combo 4, which buys 1 and
+    /// sells 2.
     pub fn open_wide(terms: VenueOpen, funds: i64) -> Desk {
         let mut desk = Desk::open_with(terms, funds);
         let mut listed = instrument(3, 100);
         (listed.underlying_id, listed.price_band_ppm) = (1.into(), 30_000.into());
         desk.venue(listed);
+        desk.venue(combo(4, &[(1, 1), (2, -1)]));
         desk
     }
 
@@ -589,6 +610,7 @@ fn command(words: &Words<'_>) -> Vec<u8> {
             pad_a: 0.into(),
         }),
         "instrument" => bytes_of(listing(words)),
+        "combo" => bytes_of(combo_of(words)),
         "unknown" => {
             let mut header = Header::of::<Continue>();
             header.template_id = 999.into();
@@ -618,6 +640,22 @@ fn listing(words: &Words<'_>) -> InstrumentCreate {
     terms.underlying_id = short("underlying", terms.underlying_id);
     terms.price_band_ppm = short("band", terms.price_band_ppm);
     terms.kind = words.or("kind", 1) as u8;
+    terms
+}
+
+/// Each leg by its place: `session combo leg1=1 ratio1=1 leg2=2 ratio2=-1`.
+fn combo_of(words: &Words<'_>) -> ComboCreate {
+    let mut terms = combo(words.or("id", 4) as u32, &[]);
+    for (place, (leg, ratio)) in
+        [("leg1", "ratio1"), ("leg2", "ratio2"), ("leg3", "ratio3"), ("leg4", "ratio4")]
+            .into_iter()
+            .enumerate()
+    {
+        terms.leg_instruments[place] = (words.or(leg, 0) as u32).into();
+        terms.leg_ratios[place] = (words.or(ratio, 0) as i32).into();
+    }
+    terms.qty_max = (words.or("qty_max", 1_000_000) as i64).into();
+    terms.price_band_ppm = (words.or("band", 1_000_000) as u32).into();
     terms
 }
 
