@@ -5,11 +5,11 @@
 //! Nothing here rounds. `last_px` is a whole number of ticks, a tick of one lot a whole number of 1e-6 quote units
 //! (RULES 3.3, 6.1), and fees arrive as whole 1e-6: a value that is none of these is a `Disagreement`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use engine::Engine;
-use engine::command::{Command, Deposit, InstrumentCreate};
+use engine::command::{ComboCreate, Command, Deposit, InstrumentCreate};
 use engine::event::{Confirmed, OrderExecuted};
 use engine::limits::ACCOUNT_FEES;
 use engine::message::{Message, ORIGIN_BYTES, ROUTE_BYTES, block};
@@ -28,6 +28,8 @@ impl fmt::Display for Disagreement {
 #[derive(Default)]
 pub struct Ledger {
     listings: BTreeMap<u32, Listing>,
+    /// Their own executions move nothing; those of their legs do (RULES 11.5).
+    combos: BTreeSet<u32>,
     accounts: BTreeMap<u32, Account>,
     deposits: Money,
     asked: Asked,
@@ -55,6 +57,7 @@ enum Asked {
     Nothing,
     Deposit(Deposit),
     Instrument(InstrumentCreate),
+    Combo(u32),
 }
 
 impl Ledger {
@@ -63,6 +66,7 @@ impl Ledger {
         self.asked = match payload.get(ORIGIN_BYTES..).and_then(Command::read) {
             Some(Command::Deposit(deposit)) => Asked::Deposit(*deposit),
             Some(Command::InstrumentCreate(instrument)) => Asked::Instrument(*instrument),
+            Some(Command::ComboCreate(combo)) => Asked::Combo(combo.instrument_id.get()),
             _ => Asked::Nothing,
         };
     }
@@ -159,10 +163,16 @@ impl Ledger {
                 Ok(())
             }
             (InstrumentCreate::TEMPLATE, Asked::Instrument(instrument)) => self.list(&instrument),
-            (Deposit::TEMPLATE | InstrumentCreate::TEMPLATE, _) => Err(Disagreement(format!(
-                "template {} is confirmed, which the command did not ask for",
-                confirmed.ref_template_id
-            ))),
+            (ComboCreate::TEMPLATE, Asked::Combo(id)) => {
+                self.combos.insert(id);
+                Ok(())
+            }
+            (Deposit::TEMPLATE | InstrumentCreate::TEMPLATE | ComboCreate::TEMPLATE, _) => {
+                Err(Disagreement(format!(
+                    "template {} is confirmed, which the command did not ask for",
+                    confirmed.ref_template_id
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -179,6 +189,9 @@ impl Ledger {
     /// RULES 5.4 and 6.1: the value moves between buyer and seller, the fee to account 2. Each side has its own event.
     fn execute(&mut self, executed: &OrderExecuted) -> Result<(), Disagreement> {
         let (instrument, id) = (executed.instrument_id.get(), executed.account_id.get());
+        if self.combos.contains(&instrument) {
+            return Ok(());
+        }
         let wrong = |why: &str| Disagreement(format!("match {}: account {id}, {why}", executed.match_id));
         let listing = self.listings.get(&instrument).ok_or_else(|| wrong("its instrument is not listed"))?;
         let side = Side::from_wire(executed.side).ok_or_else(|| wrong("its side is unknown"))?;

@@ -4,10 +4,10 @@
 mod support;
 
 use engine::message::{HEADER_BYTES, ORIGIN_BYTES, ROUTE_BYTES};
-use engine::units::Money;
+use engine::units::{Money, Side};
 use journal::Kind;
 use settlement_bridge::ledger::{Disagreement, Ledger};
-use support::{MAKER, Venue, Written};
+use support::{BTC, MAKER, TAKER, Venue, Written};
 
 const EVENT_BLOCK: usize = ROUTE_BYTES + HEADER_BYTES;
 const COMMAND_BLOCK: usize = ORIGIN_BYTES + HEADER_BYTES;
@@ -91,4 +91,23 @@ fn a_confirmation_that_nothing_asked_for_is_noticed() {
     let confirmed = venue.records.pop().expect("the confirmation");
     let Disagreement(sentence) = Ledger::default().event(&confirmed.payload).expect_err("nobody asked");
     assert!(sentence.contains("template 310 is confirmed"), "{sentence}");
+}
+
+/// A combo at a negative price: only its legs' executions move anything.
+#[test]
+fn the_legs_of_a_combo_sum_to_what_it_moves() {
+    let mut venue = Venue::open();
+    venue.list_combo(3, 4);
+    venue.order(MAKER, 4, Side::Sell, -50, 7);
+    venue.order(TAKER, 4, Side::Buy, 0, 5);
+    let mut ledger = Ledger::default();
+    for written in &venue.records {
+        match written.kind {
+            Kind::Command => ledger.command(&written.payload),
+            _ => ledger.event(&written.payload).expect("no disagreement"),
+        }
+    }
+    ledger.compare(&venue.engine).expect("agreement");
+    let held: Vec<_> = ledger.accounts()[&TAKER].positions.iter().map(|(id, lots)| (*id, lots.0)).collect();
+    assert_eq!(held, [(BTC, 5), (3, -5)]);
 }

@@ -8,7 +8,8 @@ pub mod json;
 use std::path::Path;
 
 use engine::command::{
-    AccountCreate, CancelOrder, Deposit, InstrumentCreate, Logon, NewOrder, SessionCreate, VenueOpen,
+    AccountCreate, CancelOrder, ComboCreate, Deposit, InstrumentCreate, Logon, NewOrder, SessionCreate,
+    VenueOpen,
 };
 use engine::event::EventSink;
 use engine::message::{Framed, Message, NULL_I64, NULL_U64, Origin};
@@ -89,6 +90,20 @@ impl Venue {
             venue.admit(account, session, name);
         }
         venue
+    }
+
+    /// A combo `id` that buys BTC and sells a twin of it.
+    pub fn list_combo(&mut self, twin: u32, id: u32) {
+        self.list(twin, "BTC-NEXT", 500_000_000, 1_000_000, 2_000_000_000);
+        let mut combo = ComboCreate::new_zeroed();
+        combo.instrument_id.set(id);
+        for (place, leg, ratio) in [(0, BTC, 1), (1, twin, -1)] {
+            combo.leg_instruments[place].set(leg);
+            combo.leg_ratios[place].set(ratio);
+        }
+        combo.qty_max.set(1_000);
+        combo.price_band_ppm.set(1_000_000);
+        self.say(Origin::venue(), combo);
     }
 
     fn list(&mut self, id: u32, symbol: &str, tick_size: i64, lot_size: i64, contract_size: i64) {
