@@ -170,6 +170,7 @@ pub enum Command<'a> {
     MassCancel(&'a MassCancel),
     MassQuote(Quotes<'a>),
     MmpConfig(&'a MmpConfig),
+    OpenOrdersRequest(&'a OpenOrdersRequest),
     MarkPrice(&'a MarkPrice),
     Sensitivity(&'a Sensitivity),
     Deposit(&'a Deposit),
@@ -201,6 +202,7 @@ impl<'a> Command<'a> {
             CancelOrder::TEMPLATE => Command::CancelOrder(body(block)?),
             MassCancel::TEMPLATE => Command::MassCancel(body(block)?),
             MmpConfig::TEMPLATE => Command::MmpConfig(body(block)?),
+            OpenOrdersRequest::TEMPLATE => Command::OpenOrdersRequest(body(block)?),
             MarkPrice::TEMPLATE => Command::MarkPrice(body(block)?),
             Sensitivity::TEMPLATE => Command::Sensitivity(body(block)?),
             Deposit::TEMPLATE => Command::Deposit(body(block)?),
@@ -234,6 +236,7 @@ pub fn is_command(template_id: u16) -> bool {
             | MassCancel::TEMPLATE
             | MassQuote::TEMPLATE
             | MmpConfig::TEMPLATE
+            | OpenOrdersRequest::TEMPLATE
             | MarkPrice::TEMPLATE
             | Sensitivity::TEMPLATE
             | Deposit::TEMPLATE
@@ -259,6 +262,7 @@ pub fn session_block_bytes(template_id: u16) -> Option<usize> {
         MassCancel::TEMPLATE => Some(size_of::<MassCancel>()),
         MassQuote::TEMPLATE => Some(size_of::<MassQuote>()),
         MmpConfig::TEMPLATE => Some(size_of::<MmpConfig>()),
+        OpenOrdersRequest::TEMPLATE => Some(size_of::<OpenOrdersRequest>()),
         MarkPrice::TEMPLATE => Some(size_of::<MarkPrice>()),
         Sensitivity::TEMPLATE => Some(size_of::<Sensitivity>()),
         Deposit::TEMPLATE => Some(size_of::<Deposit>()),

@@ -5,6 +5,7 @@ use crate::auction::Uncrossing;
 use crate::emit::Voice;
 use crate::event::EventSink;
 use crate::mass_cancel::MassCanceling;
+use crate::open_orders::ListingOrders;
 use crate::venue::Venue;
 
 /// What waits.
@@ -17,6 +18,7 @@ pub enum Continuation {
     Uncrossing(Uncrossing),
     /// The instrument whose orders end.
     Expiring(u32),
+    Listing(ListingOrders),
 }
 
 impl Continuation {
@@ -25,7 +27,10 @@ impl Continuation {
         match self {
             Continuation::Nothing => None,
             Continuation::Taker(id) => Some(*id),
-            Continuation::MassCancel(_) | Continuation::Uncrossing(_) | Continuation::Expiring(_) => Some(0),
+            Continuation::MassCancel(_)
+            | Continuation::Uncrossing(_)
+            | Continuation::Expiring(_)
+            | Continuation::Listing(_) => Some(0),
         }
     }
 
@@ -43,6 +48,7 @@ impl Venue {
             Continuation::MassCancel(work) => self.run_mass_cancel(voice, work),
             Continuation::Uncrossing(work) => self.run_uncrossing(voice, work),
             Continuation::Expiring(instrument) => self.end_orders(voice, instrument),
+            Continuation::Listing(work) => self.run_listing(voice, work),
         }
     }
 }

@@ -5,13 +5,10 @@ use zerocopy::little_endian::U64;
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::engine::Sequenced;
-use crate::event::EventSink;
+use crate::event::{EventSink, FIRST_NUMBERED_TEMPLATE};
 use crate::limits::GROUP_EVENT_BYTES_MAX;
 use crate::message::{Framed, GroupSize, Message, Route, Routed};
 use crate::session::Session;
-
-/// Templates from here on take a place in the session's output stream (rule 1.5).
-const FIRST_NUMBERED_TEMPLATE: u16 = 100;
 
 /// The session's next place in its stream, for a template that takes one.
 fn next_place<M: Message>(session: &mut Session) -> u64 {
@@ -83,7 +80,7 @@ impl<'a, S: EventSink> Voice<'a, S> {
         self.sink.event(self.sub, &payload[..length]);
     }
 
-    /// Tells an address that has no stream: nobody (0), or a session that does not exist.
+    /// Tells nobody (0), a session that does not exist, or a session something that is not kept for it (rule 12.4).
     pub fn tell_unnumbered<M: Message>(&mut self, session: u64, block: M) {
         self.send(session, 0, block);
     }

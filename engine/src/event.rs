@@ -90,6 +90,9 @@ rows! {
     }
 }
 
+/// Templates from here on take a place in the session's output stream (rule 1.5), save what 12.4 says.
+pub const FIRST_NUMBERED_TEMPLATE: u16 = 100;
+
 /// OrdStatus on the wire.
 pub mod status {
     pub const NEW: u8 = 1;

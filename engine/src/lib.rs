@@ -38,6 +38,7 @@ mod margin;
 mod mass_cancel;
 mod mass_quote;
 mod matching;
+mod open_orders;
 mod order;
 mod pool;
 mod position;

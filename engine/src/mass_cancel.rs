@@ -1,4 +1,4 @@
-//! Mass cancels: the rules of 5.20 to 5.22. The orders of one account leave in the order of their serials, so many a
+//! Mass cancels: the rules of 5.20 to 5.22 and 12.3. The orders of one account leave in the order of their serials, so many a
 //! command; what is left waits as a continuation.
 
 use zerocopy::little_endian::{U16, U32, U64};
@@ -19,27 +19,47 @@ pub enum Scope {
     Account,
     Instrument(u32),
     Underlying(u32),
+    Product {
+        kind: u8,
+        /// 0 is any.
+        underlying: u32,
+    },
+    MmpGroup(u16),
 }
 
 impl Scope {
-    /// `target` is the instrument or the underlying, and means nothing to the other two.
-    pub fn from_wire(value: u8, instrument: u32, underlying: u32) -> Option<Scope> {
+    pub fn read(request: &MassCancel) -> Option<Scope> {
+        let target = match request.scope {
+            3 => request.instrument_id.get(),
+            6 => request.mmp_group.get().into(),
+            _ => request.underlying_id.get(),
+        };
+        Scope::from_wire(request.scope, target, request.kind)
+    }
+
+    /// `target` is the instrument, the underlying or the group, and means nothing to the first two; `kind` means something
+    /// to the fifth alone.
+    pub fn from_wire(value: u8, target: u32, kind: u8) -> Option<Scope> {
         match value {
             1 => Some(Scope::Session),
             2 => Some(Scope::Account),
-            3 => Some(Scope::Instrument(instrument)),
-            4 => Some(Scope::Underlying(underlying)),
+            3 => Some(Scope::Instrument(target)),
+            4 => Some(Scope::Underlying(target)),
+            5 => Some(Scope::Product { kind, underlying: target }),
+            6 => u16::try_from(target).ok().map(Scope::MmpGroup),
             _ => None,
         }
     }
 
-    /// The wire's value and the target.
-    pub fn to_wire(self) -> (u8, u32) {
+    /// The wire's value, the target and the kind.
+    pub fn to_wire(self) -> (u8, u32, u8) {
         match self {
-            Scope::Session => (1, 0),
-            Scope::Account => (2, 0),
-            Scope::Instrument(id) => (3, id),
-            Scope::Underlying(id) => (4, id),
+            Scope::Session => (1, 0, 0),
+            Scope::Account => (2, 0, 0),
+            Scope::Instrument(id) => (3, id, 0),
+            Scope::Underlying(id) => (4, id, 0),
+            Scope::Product { kind, underlying } => (5, underlying, kind),
+            Scope::MmpGroup(group) => (6, group.into(), 0),
         }
     }
 }
@@ -115,9 +135,7 @@ impl Venue {
         let session = self.sessions.at(sender);
         self.check_may_cancel(session).map_err(|refusal| refusal.reject)?;
         self.check_account(session, request.account_id.get(), 0).map_err(|refusal| refusal.reject)?;
-        let (instrument, underlying) = (request.instrument_id.get(), request.underlying_id.get());
-        let scope = Scope::from_wire(request.scope, instrument, underlying);
-        let scope = scope.ok_or(Reject::InvalidCombination)?;
+        let scope = Scope::read(request).ok_or(Reject::InvalidCombination)?;
         let side = sides_from_wire(request.side).ok_or(Reject::InvalidSide)?;
         let blocked = match request.block_new {
             LEAVE => None,
@@ -127,6 +145,9 @@ impl Venue {
         };
         match scope {
             Scope::Instrument(id) if !self.instruments.contains(id) => Err(Reject::UnknownInstrument),
+            Scope::MmpGroup(group) if self.groups.find(session.account, group).is_none() => {
+                Err(Reject::MmpNotConfigured)
+            }
             _ => Ok(Wanted { scope, side, blocked }),
         }
     }
@@ -160,6 +181,11 @@ impl Venue {
             Scope::Account => true,
             Scope::Instrument(id) => instrument == id,
             Scope::Underlying(id) => self.instruments.listing(instrument).underlying_id == id,
+            Scope::Product { kind, underlying } => {
+                let listing = self.instruments.listing(instrument);
+                listing.kind == kind && (underlying == 0 || listing.underlying_id == underlying)
+            }
+            Scope::MmpGroup(group) => self.group_number(order) == group,
         };
         in_scope && work.side.is_none_or(|side| side == order.side())
     }

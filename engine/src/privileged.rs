@@ -79,6 +79,7 @@ impl Venue {
             | Command::MassCancel(_)
             | Command::MassQuote(_)
             | Command::MmpConfig(_)
+            | Command::OpenOrdersRequest(_)
             | Command::Refused(_)
             | Command::Continue(_)
             | Command::Tick(_) => return,

@@ -23,6 +23,7 @@ use crate::limits::{
 use crate::margin::Asked;
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
+use crate::open_orders::{ListingOrders, may_list};
 use crate::order::{Nature, Order, Terms, Tif, serial_of, slot_of};
 use crate::pool::NONE;
 use crate::position::Position;
@@ -32,7 +33,8 @@ use crate::self_trade::{Stp, StpMode};
 use crate::session::Session;
 use crate::snapshot::{
     AccountRecord, BookWorkRecord, ClosedIdRecord, ComboRecord, Expected, FillsRecord, GroupRecord, Head,
-    InstrumentRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord, VERSION, VenueRecord,
+    InstrumentRecord, ListingRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord, VERSION,
+    VenueRecord,
 };
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
 use crate::units::{Lots, Money, Side, Ticks};
@@ -165,6 +167,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     venue.list_orders()?;
     reader.section(|record| venue.read_mass_cancel_record(record))?;
     reader.section(|record| venue.read_book_work(record))?;
+    reader.section(|record| venue.read_listing(record))?;
     venue.read_closed_ids(reader)?;
     venue.check_invariants().map_err(SnapshotError::Inconsistent)?;
     Ok(venue)
@@ -479,10 +482,14 @@ impl Venue {
         let counted = record.ref_seq.get() < session.next_client_seq;
         must(may && counted, "a mass cancel is not its session's")?;
         let target = record.target.get();
-        let scope = Scope::from_wire(record.scope, target, target).ok_or(missing("a scope is unknown"))?;
+        let scope =
+            Scope::from_wire(record.scope, target, record.kind).ok_or(missing("a scope is unknown"))?;
         let side = sides_from_wire(record.side).ok_or(missing("the sides of a mass cancel are unknown"))?;
         let known = !matches!(scope, Scope::Instrument(id) if !self.instruments.contains(id));
         must(known, "the instrument of a mass cancel is missing")?;
+        let group = |number| self.groups.find(session.account, number);
+        let known = !matches!(scope, Scope::MmpGroup(number) if group(number).is_none());
+        must(known, "the group of a mass cancel is missing")?;
         let account = &self.accounts[session.account];
         // Those that are canceled and those that are open were open together.
         let room = self.limits.orders_per_account - account.open_orders();
@@ -515,6 +522,38 @@ impl Venue {
             must(is_left, "an auction has nothing left to match")?;
             Continuation::Uncrossing(Uncrossing { instrument, ticks })
         };
+        Ok(())
+    }
+
+    fn read_listing(&mut self, record: &ListingRecord) -> Checked {
+        must(self.continuation.due().is_none(), "two continuations are due")?;
+        let sender = self.sessions.find(record.session_id.get());
+        let sender = sender.ok_or(missing("the session of a list is missing"))?;
+        let session = self.sessions.at(sender);
+        let counted = record.ref_seq.get() < session.next_client_seq;
+        must(may_list(session.role) && counted, "a list is not its session's")?;
+        let instrument = record.instrument_id.get();
+        let known = instrument == 0 || self.instruments.contains(instrument);
+        must(known, "the instrument of a list is missing")?;
+        let account = &self.accounts[session.account];
+        let told = record.told.get();
+        must((1..account.open_orders()).contains(&told), "a list's count is out of range")?;
+        let mut work = ListingOrders {
+            sender,
+            cl_ord_id: record.cl_ord_id.get(),
+            reference: Reference { seq: record.ref_seq, recv_time: record.recv_time },
+            instrument,
+            told,
+            next: account.oldest,
+        };
+        for _ in 0..told {
+            let order =
+                self.next_listed(&work).ok_or(missing("a list told of more orders than there are"))?;
+            work.next = order.after;
+        }
+        let next = self.next_listed(&work).ok_or(missing("a list has nothing left to tell"))?;
+        work.next = next.slot();
+        self.continuation = Continuation::Listing(work);
         Ok(())
     }
 

@@ -25,9 +25,11 @@
 //!                  mmp_group u16 (0: none) | reduce_only u8 | quote u8 | trigger_type u8 (0: not armed) | condition u8 | pad u16
 //!                  by instrument, buys before sells, best price first, by priority; last the taker to be continued
 //! mass cancel 48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | target u32 | canceled u32 |
-//!                  scope u8 | side u8 | pad u16 | pad u32                  none, or the one that is to be continued
+//!                  scope u8 | side u8 | kind u8 | pad u8 | pad u32         none, or the one that is to be continued
 //! book work   16   instrument_id u32 | pad u32 | price i64 (ticks; 0: its orders end)
 //!                                                                         none, or the auction that is to be continued
+//! listing     40   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | instrument_id u32 | told u32
+//!                                                         none, or the list of open orders that is to be continued
 //! window       8   closed ids that ever entered it u64
 //! closed ids  20   account_id u32 | cl_ord_id u64 | order_id u64              in the order in which they entered, the last ones
 //! ```
@@ -46,6 +48,7 @@ use crate::continuation::Continuation;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Listing};
 use crate::mass_cancel::{MassCanceling, sides_to_wire};
+use crate::open_orders::ListingOrders;
 use crate::order::Order;
 use crate::protection::Group;
 use crate::session::Session;
@@ -93,9 +96,12 @@ records! {
     }
     MassCancelRecord = 48 {
         session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, target: U32, canceled: U32,
-        scope: u8, side: u8, pad_a: U16, pad_b: U32,
+        scope: u8, side: u8, kind: u8, pad_a: u8, pad_b: U32,
     }
     BookWorkRecord = 16 { instrument_id: U32, pad: U32, price: I64 }
+    ListingRecord = 40 {
+        session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, instrument_id: U32, told: U32,
+    }
     ClosedIdRecord = 20 { account_id: U32, cl_ord_id: U64, order_id: U64 }
 }
 
@@ -202,6 +208,11 @@ impl Venue {
             price: I64::new(ticks.0),
         };
         section(sink, u32::from(work.is_some()), work.into_iter().map(record));
+        let listing = match &self.continuation {
+            Continuation::Listing(work) => Some(self.listing_record(work)),
+            _ => None,
+        };
+        section(sink, u32::from(listing.is_some()), listing.into_iter());
         sink.put(&self.closed_ids.entered().to_le_bytes());
         sink.put_closed_ids(&self.closed_ids);
     }
@@ -352,7 +363,7 @@ impl Venue {
     }
 
     fn mass_cancel_record(&self, work: &MassCanceling) -> MassCancelRecord {
-        let (scope, target) = work.scope.to_wire();
+        let (scope, target, kind) = work.scope.to_wire();
         MassCancelRecord {
             session_id: U64::new(self.sessions.at(work.sender).id),
             cl_ord_id: U64::new(work.cl_ord_id),
@@ -362,8 +373,20 @@ impl Venue {
             canceled: U32::new(work.canceled),
             scope,
             side: sides_to_wire(work.side),
-            pad_a: U16::new(0),
+            kind,
+            pad_a: 0,
             pad_b: U32::new(0),
+        }
+    }
+
+    fn listing_record(&self, work: &ListingOrders) -> ListingRecord {
+        ListingRecord {
+            session_id: U64::new(self.sessions.at(work.sender).id),
+            cl_ord_id: U64::new(work.cl_ord_id),
+            ref_seq: work.reference.seq,
+            recv_time: work.reference.recv_time,
+            instrument_id: U32::new(work.instrument),
+            told: U32::new(work.told),
         }
     }
 }

@@ -170,7 +170,7 @@ fn refusals_of_mass_cancels_come_in_order() {
         > 10:1 MassCancelAck UnknownAccount #9 canceled 0 ref 1
         10 mass 9 account=5 scope=9 side=9 block=9
         > 10:2 MassCancelAck NotYourAccount #9 canceled 0 ref 2
-        10 mass 9 scope=5 side=9 block=9
+        10 mass 9 scope=7 side=9 block=9
         > 10:3 MassCancelAck InvalidCombination #9 canceled 0 ref 3
         10 mass 9 scope=0 side=1
         > 10:4 MassCancelAck InvalidCombination #9 canceled 0 ref 4
@@ -188,6 +188,81 @@ fn refusals_of_mass_cancels_come_in_order() {
         0 amend 5@- #1 orig=1
         0 state 4
         > 0:0 Confirmed Done template 324 field 0 ref 1
+        ",
+    );
+}
+
+/// Rule 12.3: perpetuals are kind 1, futures 2; the underlying narrows it unless it is 0.
+#[test]
+fn a_product_is_a_scope() {
+    check(
+        "
+        60 instrument id=3 underlying=7
+        > 60:1 Confirmed Done template 321 field 0 ref 1
+        60 instrument id=4 underlying=7 kind=2
+        > 60:2 Confirmed Done template 321 field 0 ref 2
+        10 buy 1@90 #1
+        > 10:1 Accepted 1.0 #1 buy 1@90 ref 1
+        10 buy 1@90 #2 instrument=3
+        > 10:2 Accepted 2.1 #2 buy 1@90 ref 2
+        10 buy 1@90 #3 instrument=4
+        > 10:3 Accepted 3.2 #3 buy 1@90 ref 3
+        10 mass 9 scope=5 kind=1 underlying=7
+        > 10:4 Canceled 2.1 #2 orig #2 buy leaves 1 cum 0 reason 2 ref 4
+        > 10:5 MassCancelAck Done #9 canceled 1 ref 4
+        10 mass 10 scope=5 kind=9
+        > 10:6 MassCancelAck Done #10 canceled 0 ref 5
+        10 mass 11 scope=5 kind=2 side=2
+        > 10:7 MassCancelAck Done #11 canceled 0 ref 6
+        10 mass 12 scope=5 kind=2
+        > 10:8 Canceled 3.2 #3 orig #3 buy leaves 1 cum 0 reason 2 ref 7
+        > 10:9 MassCancelAck Done #12 canceled 1 ref 7
+        10 mass 13 scope=5 kind=1
+        > 10:10 Canceled 1.0 #1 orig #1 buy leaves 1 cum 0 reason 2 ref 8
+        > 10:11 MassCancelAck Done #13 canceled 1 ref 8
+        10 mass 14 scope=7 kind=1
+        > 10:12 MassCancelAck InvalidCombination #14 canceled 0 ref 9
+        ",
+    );
+}
+
+/// Rule 12.3, after the side and the block.
+#[test]
+fn a_group_that_is_not_configured_is_no_scope() {
+    check(
+        "
+        10 mass 9 scope=6 mmp=3 side=9
+        > 10:1 MassCancelAck InvalidSide #9 canceled 0 ref 1
+        10 mass 9 scope=6 mmp=3 block=1
+        > 10:2 MassCancelAck MmpNotConfigured #9 canceled 0 ref 2
+        10 buy 1@90 #1
+        > 10:3 Accepted 1.0 #1 buy 1@90 ref 3
+        ",
+    );
+}
+
+/// Rule 12.3: quotes and orders of the group, and no others.
+#[test]
+fn a_group_is_a_scope() {
+    check(
+        "
+        20 mmp #1 group=7 qty=50
+        > 20:1 RequestComplete Done #1 count 0 ref 1
+        20 quote #2 mmp=7 1:4@99/0
+        > 20:2 QuoteAck Done #2 group 7 ref 2 | 1 set/none
+        20 buy 3@98 #3 mmp=7
+        > 20:3 Accepted 2.1 #3 buy 3@98 ref 3
+        20 buy 3@97 #4
+        > 20:4 Accepted 3.2 #4 buy 3@97 ref 4
+        20 mass 9 scope=6 mmp=8
+        > 20:5 MassCancelAck MmpNotConfigured #9 canceled 0 ref 5
+        20 mass 9 scope=6 mmp=7
+        > 20:6 Canceled 1.0 #2 orig #2 buy leaves 4 cum 0 reason 2 ref 6
+        > 20:7 Canceled 2.1 #3 orig #3 buy leaves 3 cum 0 reason 2 ref 6
+        > 20:8 MassCancelAck Done #9 canceled 2 ref 6
+        20 orders 10
+        > 20:0 Accepted 3.2 #4 buy 3@97 ref 7
+        > 20:0 RequestComplete Done #10 count 1 ref 7
         ",
     );
 }

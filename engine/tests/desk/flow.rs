@@ -79,7 +79,8 @@ pub fn draw(
         47..49 => Draft::of(mmp_config(random)),
         49 => Draft::of(sensitivity(random)),
         50..66 => Draft::of(amend(random, open)),
-        66..82 => Draft::of(cancel(random, open)),
+        66..80 => Draft::of(cancel(random, open)),
+        80..82 => Draft::of(open_orders(random)),
         82..85 => Draft::of(mass_cancel(random)),
         85..88 => Draft::of(mark(random)),
         88..90 => Draft::of(deposit(random)),
@@ -227,6 +228,14 @@ fn amend(random: &mut Random, open: Option<u64>) -> ModifyOrder {
     request
 }
 
+fn open_orders(random: &mut Random) -> OpenOrdersRequest {
+    OpenOrdersRequest {
+        cl_ord_id: random.below(100).into(),
+        account_id: random.pick(&[4, 5]).into(),
+        instrument_id: random.pick(&[0, 0, 1, 2, 9]).into(),
+    }
+}
+
 fn mass_cancel(random: &mut Random) -> MassCancel {
     let mut request = MassCancel {
         cl_ord_id: random.below(100).into(),
@@ -234,11 +243,11 @@ fn mass_cancel(random: &mut Random) -> MassCancel {
         instrument_id: (1 + random.below(4) as u32).into(),
         underlying_id: (random.below(2) as u32).into(),
         mmp_group: 0.into(),
-        scope: random.pick(&[1, 2, 2, 3, 4]),
+        scope: random.pick(&[1, 2, 2, 3, 4, 5, 5, 6]),
         side: random.pick(&[1, 2, 3, 3]),
         // Who is blocked does not stay blocked for long.
         block_new: random.pick(&[0, 1, 2, 2]),
-        kind: 0,
+        kind: random.pick(&[1, 1, 2]),
         pad_a: 0.into(),
         pad_b: 0.into(),
     };

@@ -542,7 +542,7 @@ fn command(words: &Words<'_>) -> Vec<u8> {
             account_id: (words.or("account", own_account(words)) as u32).into(),
             instrument_id: (words.or("instrument", 0) as u32).into(),
             underlying_id: (words.or("underlying", 0) as u32).into(),
-            mmp_group: 0.into(),
+            mmp_group: (words.or("mmp", 0) as u16).into(),
             scope: words.or("scope", 2) as u8,
             side: words.or("side", 3) as u8,
             block_new: words.or("block", 0) as u8,
@@ -557,6 +557,11 @@ fn command(words: &Words<'_>) -> Vec<u8> {
             vega: (words.or("vega", 0) as i64).into(),
             instrument_id: (words.or("instrument", 1) as u32).into(),
             pad_a: 0.into(),
+        }),
+        "orders" => bytes_of(OpenOrdersRequest {
+            cl_ord_id: (words.number(2) as u64).into(),
+            account_id: (words.or("account", own_account(words)) as u32).into(),
+            instrument_id: (words.or("instrument", 0) as u32).into(),
         }),
         "state" => bytes_of(InstrumentState {
             instrument_id: (words.or("id", 1) as u32).into(),
