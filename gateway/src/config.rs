@@ -157,6 +157,9 @@ pub struct Session {
     #[serde(default)]
     pub account: u32,
     pub role: String,
+    /// The client ids of its orders only rise.
+    #[serde(default)]
+    pub rising_ids: bool,
     #[serde(default, rename = "key")]
     pub keys: Vec<Key>,
 }
@@ -355,8 +358,9 @@ impl Account {
 }
 
 /// The roles that a session can use, by the names in the file.
-pub const ROLES: [(&str, Role); 5] = [
+pub const ROLES: [(&str, Role); 6] = [
     ("trade", Role::Trade),
+    ("read-only", Role::ReadOnly),
     ("cancel-only", Role::CancelOnly),
     ("oracle", Role::Oracle),
     ("bridge", Role::Bridge),
@@ -370,6 +374,9 @@ impl Session {
             let known: Vec<&str> = ROLES.iter().map(|(name, _)| *name).collect();
             at(format!("role '{}' is not one of {}", self.role, known.join(", ")))
         })?;
+        if self.rising_ids && role != Role::Trade {
+            return Err(at(format!("a session of role {} enters no orders whose ids could rise", self.role)));
+        }
         let of_account = matches!(role, Role::Trade | Role::ReadOnly | Role::CancelOnly);
         let known = config.accounts.iter().any(|account| account.id == self.account);
         match (of_account, known, self.account) {
@@ -441,6 +448,7 @@ mod tests {
             ("role = \"trade\"", "role = \"boss\"", "is not one of trade"),
             ("role = \"trade\"", "role = \"oracle\"", "has no account"),
             ("public = \"d7", "public = \"", "64 hexadecimal digits"),
+            ("role = \"trade\"", "role = \"cancel-only\"\nrising_ids = true", "whose ids could rise"),
             ("deposit = \"1000\"", "deposit = \"-1\"", "negative"),
             ("kind = \"perpetual\"", "kind = \"swap\"", "unknown variant `swap`"),
         ] {

@@ -14,6 +14,8 @@ use crate::session::Session;
 
 /// Output that waits for the kernel, at most; the rest waits in the outbox.
 const OUTBOUND_BYTES_MAX: usize = 1 << 20;
+/// What is told now or never goes beyond that, to here: lists of half a million open orders.
+const UNNUMBERED_BYTES_MAX: usize = 64 << 20;
 /// A peer may leave its output untouched this long while more waits.
 pub const STUCK_NS_MAX: u64 = 1_000_000_000;
 /// A peer has this long to close its half once ours is shut.
@@ -133,6 +135,11 @@ impl Connection {
     /// Full: the peer's own input waits until it reads.
     pub fn is_full(&self) -> bool {
         self.outbound.len() >= OUTBOUND_BYTES_MAX
+    }
+
+    /// Nothing more fits: this peer has asked for more than it reads.
+    pub fn is_flooded(&self) -> bool {
+        self.outbound.len() >= UNNUMBERED_BYTES_MAX
     }
 
     pub fn has_output(&self) -> bool {

@@ -94,5 +94,6 @@ fn session_of(says: &Session, engine: &Engine, told: &mut Vec<String>) {
     let name_of =
         |role: Role| ROLES.iter().find(|(_, known)| *known == role).map_or("unused", |(name, _)| name);
     compare(told, &what, "account", has.account, says.account);
+    compare(told, &what, "rising_ids", has.rising_ids, says.rising_ids);
     compare(told, &what, "role", name_of(has.role).to_string(), says.role.clone());
 }

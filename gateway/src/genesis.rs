@@ -127,7 +127,7 @@ fn session_create(session: &Session) -> SessionCreate {
         session_id: U64::new(session.id),
         account_id: U32::new(session.account),
         role: session.role().expect("the configuration was checked when it was loaded") as u8,
-        rising_ids: 0,
+        rising_ids: u8::from(session.rising_ids),
         pad_a: U16::new(0),
     }
 }

@@ -92,7 +92,13 @@ pub fn write_demo(directory: &Path, listen: &str) -> Result<Vec<PathBuf>, String
     for (name, account, session, role) in members.chain([(ORACLE.0, 0, ORACLE.1, "oracle")]) {
         let public = write_key(directory, name)?;
         let key = Key { id: KEY_ID, public: to_hex(&public) };
-        config.sessions.push(Session { id: session, account, role: role.into(), keys: vec![key] });
+        config.sessions.push(Session {
+            id: session,
+            account,
+            role: role.into(),
+            rising_ids: false,
+            keys: vec![key],
+        });
         written.push(write_client(directory, &config, name, account, session, role)?);
     }
     config.check()?;

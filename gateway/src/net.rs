@@ -424,7 +424,7 @@ fn hand_out(outboxes: &mut Outboxes, peers: &mut Peers, payload: &[u8], now_ns: 
             let stream = outboxes.stream_mut(session);
             peers.logon_answered(connection, session, wanted_seq, message, stream, now_ns);
         }
-        Notice::Unnumbered { session, message } => peers.tell(session, message, now_ns),
+        Notice::Unnumbered { session, flags, message } => peers.tell(session, flags, message, now_ns),
         Notice::Numbered { session } => peers.has_output(session),
         Notice::Nothing => {}
     }

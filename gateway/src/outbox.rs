@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use engine::command::Logon;
-use engine::event::{LogonAck, LogonReject};
+use engine::event::{FIRST_NUMBERED_TEMPLATE, LogonAck, LogonReject, RequestComplete};
 use engine::limits::OUTBOX_MESSAGES;
 use engine::message::{Header, Message, ORIGIN_BYTES, Origin, ROUTE_BYTES, Route, block};
 use zerocopy::FromBytes;
 
-use crate::frame::{self, END_OF_EVENT};
+use crate::frame::{self, END_OF_EVENT, SNAPSHOT};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -95,8 +95,8 @@ impl Stream {
 pub enum Notice<'a> {
     /// The engine answered the logon of `connection`; the member wants its output from `wanted_seq` on.
     LogonAnswered { session: u64, connection: u32, wanted_seq: u64, message: &'a [u8] },
-    /// Not numbered: told now or never.
-    Unnumbered { session: u64, message: &'a [u8] },
+    /// Not numbered: told now or never, in a frame with these flags.
+    Unnumbered { session: u64, flags: u16, message: &'a [u8] },
     /// Stands in the outbox of this session.
     Numbered { session: u64 },
     /// Told to nobody.
@@ -161,7 +161,7 @@ impl Outboxes {
         }
         match (session, server_seq) {
             (0, _) => Notice::Nothing,
-            (_, 0) => Notice::Unnumbered { session, message },
+            (_, 0) => Notice::Unnumbered { session, flags: unnumbered_flags(template_id), message },
             _ => {
                 self.stream_mut(session).append(server_seq, message);
                 if !self.touched.contains(&session) {
@@ -177,6 +177,15 @@ impl Outboxes {
         while let Some(session) = self.touched.pop() {
             self.stream_mut(session).end_event();
         }
+    }
+}
+
+/// What else would be numbered shows what is (rule 12.4), and ends with its `RequestComplete`.
+fn unnumbered_flags(template_id: u16) -> u16 {
+    match template_id {
+        RequestComplete::TEMPLATE => SNAPSHOT | END_OF_EVENT,
+        FIRST_NUMBERED_TEMPLATE.. => SNAPSHOT,
+        _ => 0,
     }
 }
 

@@ -241,11 +241,14 @@ impl Peers {
     }
 
     /// A message that is told now or never.
-    pub fn tell(&mut self, session: u64, message: &[u8], now_ns: u64) {
+    pub fn tell(&mut self, session: u64, flags: u16, message: &[u8], now_ns: u64) {
         let Some(&slot) = self.by_session.get(&session) else { return };
         let Some(connection) = self.slots[slot].as_mut() else { return };
+        if connection.is_flooded() {
+            return self.goodbye(slot, Some(Reject::SlowConsumer), now_ns);
+        }
         let mut bytes = Vec::with_capacity(128);
-        frame::append_message(&mut bytes, 0, 0, now_ns, message);
+        frame::append_message(&mut bytes, flags, 0, now_ns, message);
         connection.write(&bytes, now_ns);
         self.hand_over(slot);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::command::ModifyOrder;
 use engine::event::{
     Confirmed, MassCancelAck, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
+    RequestComplete,
 };
 use engine::message::{Message, NULL_I64};
 use engine::reject::Reject;
@@ -37,7 +38,8 @@ buy SYMBOL LOTS market [reduce] takes what there is; the rest is canceled
 sell SYMBOL LOTS PRICE [HOW] | market [reduce]
 modify cID LOTS PRICE [show=LOTS]  the new total, what is filled included, the new price, and what an iceberg shows
 cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
-orders, positions, instruments
+open [SYMBOL]                   every open order of the account, as the venue has it now
+orders, positions, instruments  what this session was told
 mark SYMBOL PRICE               the mark price, from an oracle session
 wait SECONDS                    show what happens meanwhile
 help, quit";
@@ -184,6 +186,8 @@ impl<W: Write> Shell<W> {
             }
             ["cancel", id] => self.cancel(id)?,
             ["mark", symbol, price] => self.mark(symbol, price)?,
+            ["open"] => self.open_orders(0)?,
+            ["open", symbol] => self.open_orders(find(&self.config, symbol)?.id)?,
             ["orders"] => self.list_orders()?,
             ["positions"] => self.list_positions()?,
             ["instruments"] => self.list_instruments()?,
@@ -243,6 +247,12 @@ impl<W: Write> Shell<W> {
             true => orders::cancel_by_cl_ord_id(account, order, own),
             false => orders::cancel_by_order_id(account, order, own),
         })
+    }
+
+    /// 0 is every instrument.
+    fn open_orders(&mut self, instrument: u32) -> Result<(), Fault> {
+        let own = self.client.position().next_client_seq;
+        self.ask(orders::open_orders(self.config.account, instrument, own))
     }
 
     fn mark(&mut self, symbol: &str, price: &str) -> Result<(), Fault> {
@@ -396,6 +406,8 @@ fn sentence(config: &ClientConfig, body: &Body) -> String {
         Body::Modified(modified) => modified_sentence(config, modified),
         Body::MassCanceled(ack) => mass_cancel_sentence(ack),
         Body::Confirmed(confirmed) => confirmed_sentence(confirmed),
+        Body::OpenOrder(order) => open_order_sentence(config, order),
+        Body::Complete(complete) => complete_sentence(complete),
         Body::SessionReject(reject) => {
             format!("command {} refused: {}", reject.ref_seq, reject_text(reject.code.get()))
         }
@@ -423,6 +435,25 @@ fn accepted_sentence(config: &ClientConfig, accepted: &OrderAccepted) -> String 
         if accepted.price.get() == NULL_I64 { "the market".into() } else { price(accepted.price.get()) },
         accepted.order_id
     )
+}
+
+fn open_order_sentence(config: &ClientConfig, order: &OrderAccepted) -> String {
+    format!(
+        "c{} open: {} {} at {}, {} left, order {}",
+        order.cl_ord_id,
+        side_name(order.side),
+        amount(config, order.instrument_id.get(), order.qty.get()),
+        if order.price.get() == NULL_I64 { "the market".into() } else { price(order.price.get()) },
+        count(order.leaves_qty.get()),
+        order.order_id
+    )
+}
+
+fn complete_sentence(complete: &RequestComplete) -> String {
+    match complete.code.get() {
+        0 => format!("c{} done: {} told", complete.cl_ord_id, complete.count),
+        code => format!("c{} refused: {}", complete.cl_ord_id, reject_text(code)),
+    }
 }
 
 /// A modify on request carries the request's id first, and the order's behind it.

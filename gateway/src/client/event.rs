@@ -2,7 +2,7 @@
 
 use engine::event::{
     Confirmed, LogonAck, LogonReject, MassCancelAck, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted,
-    OrderModified, OrderRejected, SessionReject,
+    OrderModified, OrderRejected, RequestComplete, SessionReject,
 };
 use engine::message::{Message, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION};
 
@@ -35,6 +35,9 @@ pub enum Body {
     Executed(OrderExecuted),
     MassCanceled(MassCancelAck),
     Confirmed(Confirmed),
+    /// An open order as it stands, because the client asked.
+    OpenOrder(OrderAccepted),
+    Complete(RequestComplete),
     NotApplied(NotApplied),
     SessionReject(SessionReject),
     /// The client logged on again by itself; what it missed follows.
@@ -56,6 +59,8 @@ impl Body {
             Body::Canceled(body) => body.ref_seq.get(),
             Body::Executed(body) => body.ref_seq.get(),
             Body::Confirmed(body) => body.ref_seq.get(),
+            Body::OpenOrder(body) => body.ref_seq.get(),
+            Body::Complete(body) => body.ref_seq.get(),
             Body::SessionReject(body) => body.ref_seq.get(),
             Body::NotApplied(_) | Body::Resumed(_) | Body::Unknown { .. } => 0,
         }
@@ -97,6 +102,8 @@ pub(super) fn read(frame: &Frame<'_>) -> Result<Heard, ClientError> {
         Retransmission::TEMPLATE | RetransmitReject::TEMPLATE => Heard::Unasked,
         NotApplied::TEMPLATE => told(Body::NotApplied(body(frame)?)),
         SessionReject::TEMPLATE => told(Body::SessionReject(body(frame)?)),
+        OrderAccepted::TEMPLATE if is_snapshot(frame) => told(Body::OpenOrder(body(frame)?)),
+        RequestComplete::TEMPLATE => told(Body::Complete(body(frame)?)),
         OrderAccepted::TEMPLATE => told(Body::Accepted(body(frame)?)),
         OrderRejected::TEMPLATE => told(Body::Rejected(body(frame)?)),
         OrderModified::TEMPLATE => told(Body::Modified(body(frame)?)),
@@ -119,10 +126,15 @@ fn check_envelope(frame: &Frame<'_>) -> Result<(), ClientError> {
         return Err(strange(format!("reserved frame flags, {flags:#x}")));
     }
     let (template, seq) = (frame.template_id(), frame.prefix.seq.get());
-    if (template >= NUMBERED_FROM) != (seq != 0) {
+    if (template >= NUMBERED_FROM && !is_snapshot(frame)) != (seq != 0) {
         return Err(strange(format!("template {template} with sequence number {seq}")));
     }
     Ok(())
+}
+
+/// It shows what is and takes no number.
+fn is_snapshot(frame: &Frame<'_>) -> bool {
+    frame.prefix.flags.get() & SNAPSHOT != 0
 }
 
 fn body<M: Message>(frame: &Frame<'_>) -> Result<M, ClientError> {

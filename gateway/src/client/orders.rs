@@ -1,6 +1,8 @@
 //! Commands with every field that a plain one does not use set to its null.
 
-use engine::command::{CancelOrder, Deposit, MarkPrice, MassCancel, ModifyOrder, NewOrder};
+use engine::command::{
+    CancelOrder, Deposit, MarkPrice, MassCancel, ModifyOrder, NewOrder, OpenOrdersRequest,
+};
 use engine::message::{NULL_I64, NULL_U64};
 use engine::units::Side;
 use zerocopy::FromZeros;
@@ -118,6 +120,15 @@ pub fn cancel_by_order_id(account: u32, order_id: u64, cl_ord_id: u64) -> Cancel
         order_id: U64::new(order_id),
         instrument_id: U32::ZERO,
         account_id: U32::new(account),
+    }
+}
+
+/// Every open order of the account, or of one instrument; 0 is all.
+pub fn open_orders(account: u32, instrument: u32, cl_ord_id: u64) -> OpenOrdersRequest {
+    OpenOrdersRequest {
+        cl_ord_id: U64::new(cl_ord_id),
+        account_id: U32::new(account),
+        instrument_id: U32::new(instrument),
     }
 }
 
