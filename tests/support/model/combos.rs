@@ -101,6 +101,10 @@ impl Model {
                 return Err(with_detail(Reject::MaxOrderValue, 0, ORDER_VALUE_MAX));
             }
         }
+        let own = order.leaves * order.price.abs() * self.instruments[&order.instrument].tick_value;
+        if combo && own > ORDER_VALUE_MAX {
+            return Err(with_detail(Reject::MaxOrderValue, 0, ORDER_VALUE_MAX));
+        }
         Ok(())
     }
 }
