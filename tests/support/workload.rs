@@ -9,6 +9,7 @@ mod features;
 mod protection;
 mod quotes;
 mod special;
+mod special_answers;
 mod states;
 
 use std::collections::BTreeMap;
@@ -85,9 +86,9 @@ impl Profile {
         name: "standard",
         accounts: 24,
         sessions: 36,
-        orders: 100,
-        levels: 40,
-        positions: 130,
+        orders: 120,
+        levels: 70,
+        positions: 180,
         orders_per_account: 20,
         matches_per_command: 6,
         closed_ids: 20,
@@ -111,7 +112,7 @@ impl Profile {
     };
     /// Few prices, deep queues behind each.
     pub const FLAT: Profile =
-        Profile { name: "flat", levels: 16, matches_per_command: 9, closed_ids: 300, ..Profile::STANDARD };
+        Profile { name: "flat", levels: 28, matches_per_command: 9, closed_ids: 300, ..Profile::STANDARD };
     /// No capacity is met: margin and matching alone decide.
     pub const ROOMY: Profile = Profile {
         name: "roomy",
@@ -244,6 +245,8 @@ fn listed(id: u32) -> &'static Listing {
 
 /// What a stream comes to by itself.
 const NEAR_NS: u64 = 1_000_000;
+/// Many orders end at the multiples of this.
+const TOGETHER_NS: u64 = 8_000_000;
 
 /// The generator of one stream.
 pub struct Workload {
@@ -459,6 +462,9 @@ impl Workload {
             3..5 => {
                 (order.ord_type, order.tif) = (3, 2);
                 order.price = NULL_I64.into();
+                if self.draw.one_in(4) {
+                    (order.tif, order.expire_time) = self.end(ts_ns);
+                }
             }
             5..7 => order.tif = 4,
             _ => {
@@ -532,8 +538,8 @@ impl Workload {
         match self.draw.below(8) {
             0..2 => (1, NULL_U64.into()),
             // Many at one moment.
-            2 => (5, (ts_ns / 1_000_000 * 1_000_000 + 1_000_000).into()),
-            3 if self.draw.one_in(10) => (5, ((1 << 63) - 1).into()),
+            2..5 => (5, (together(ts_ns)).into()),
+            5 if self.draw.one_in(10) => (5, ((1 << 63) - 1).into()),
             _ => (5, (ts_ns + delay).into()),
         }
     }
@@ -973,10 +979,15 @@ impl Workload {
         let ticks = (home + self.draw.between(-3, 3)).clamp(1, PRICE_TICKS_MAX);
         let price = ticks.saturating_mul(listing.tick);
         let (mut id, mut told) = (id, price);
+        if self.draw.one_in(2)
+            && let Some((instrument, price)) = self.price_that_fires(model)
+        {
+            (id, told) = (instrument, price);
+        }
         match self.draw.below(12) {
             0 => id = self.draw.of(&ODD_INSTRUMENTS),
             1 => told = self.draw.of(&[0, -1, i64::MIN, i64::MAX, PRICE_TICKS_MAX + 1]),
-            2 => told = price - 1,
+            2 => told -= 1,
             _ => {}
         }
         (id.into(), told.into())
@@ -1181,6 +1192,11 @@ fn price9(instrument: &Instrument, ticks: i128) -> i64 {
     (ticks * instrument.tick_size).clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX)) as i64
 }
 
+/// When many orders end.
+fn together(ts_ns: u64) -> u64 {
+    ts_ns / TOGETHER_NS * TOGETHER_NS + TOGETHER_NS
+}
+
 /// Header and block.
 pub fn bytes<M: Message>(block: M) -> Vec<u8> {
     Framed::new(block).as_bytes().to_vec()
@@ -1321,6 +1337,7 @@ impl Stream {
         self.workload.hear(&step, &events);
         self.coverage.count(&step, &events, self.model.continuation());
         self.coverage.count_features(&self.model, &step, &events);
+        self.coverage.count_special(&mut self.model, &step, &events);
         Sequenced { seq: self.seq, ts_ns: self.ts_ns, step, events }
     }
 
@@ -1464,7 +1481,6 @@ impl Coverage {
                     UnknownAccount,
                     NotYourAccount,
                     InvalidCombination,
-                    DisplayQtyInvalid,
                     UnknownOrder,
                     PriceNotOnTick,
                     QtyNotPositive,
@@ -1542,6 +1558,7 @@ impl Coverage {
         all.extend([OrderCanceled::TEMPLATE, OrderModified::TEMPLATE].map(Answer::Copied));
         all.extend([false, true].map(|mass_cancel| Answer::Waits { mass_cancel }));
         all.extend(Coverage::reachable_features(has));
+        all.extend(Coverage::reachable_special(has));
         all
     }
 

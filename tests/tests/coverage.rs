@@ -5,7 +5,7 @@ use tests::workload::{Coverage, Features, Profile, Stream};
 #[test]
 fn the_standard_profile_reaches_every_answer() {
     let mut coverage = Coverage::default();
-    for seed in 1..=8 {
+    for seed in 1..=16 {
         let mut stream = Stream::new(seed, Profile::STANDARD);
         for _ in 0..30_000 {
             stream.advance();

@@ -83,7 +83,7 @@ impl Workload {
             return self.near_order(model, ts_ns);
         }
         let (account, instrument, _) = self.draw.of(&held);
-        if self.burst.is_none() && self.draw.one_in(40) {
+        if self.burst.is_none() && self.draw.one_in(20) {
             self.burst = Some(Burst { account, instrument, left: BURST });
         }
         self.reduce_in(model, ts_ns, account, instrument, false)
@@ -112,7 +112,10 @@ impl Workload {
         order.price = price_beside(model, id, if buy { -away } else { away }).into();
         order.display_qty = NULL_I64.into();
         if patient {
-            (order.tif, order.expire_time, order.flags) = (2, NULL_U64.into(), REDUCE_ONLY.into());
+            order.flags = REDUCE_ONLY.into();
+            let ends = account.is_multiple_of(2);
+            (order.tif, order.expire_time) =
+                if ends { (5, together(ts_ns).into()) } else { (2, NULL_U64.into()) };
         } else if order.tif == 2 && self.draw.one_in(5) {
             order.display_qty = self.display(order.qty.get());
         } else if self.draw.one_in(6) {
@@ -141,9 +144,16 @@ impl Workload {
 
     fn trigger_order(&mut self, model: &Model, ts_ns: u64) -> NewTriggerOrder {
         let mut it = NewTriggerOrder::new_zeroed();
-        let base = self.order(model, ts_ns, 5);
+        let busy = self.draw.of(&[1, 2, 7]);
+        let busy = self.latest(model, busy);
+        let base = if self.draw.one_in(2) {
+            self.order_in(model, ts_ns, busy, 5)
+        } else {
+            self.order(model, ts_ns, 5)
+        };
         let id = base.instrument_id.get();
         it.as_mut_bytes()[..size_of::<NewOrder>()].copy_from_slice(base.as_bytes());
+        it.mmp_group = 0.into();
         (it.trigger_type, it.condition) = (self.draw.of(&[1, 1, 2, 3, 3]), self.draw.of(&[1, 2]));
         let rising = (it.side == 1) == (it.condition == 1);
         let ahead = self.draw.of(&[1, 1, 2, 2, 3, 4, 6, 0, -1, -3]);
@@ -211,6 +221,20 @@ impl Workload {
         }
         let it = self.naming(&order);
         self.send(model, ts_ns, session, it)
+    }
+
+    /// Where something is armed, a price at its trigger or beside it.
+    pub(super) fn price_that_fires(&mut self, model: &Model) -> Option<(u32, i64)> {
+        let armed: Vec<&Order> = model.armed().iter().collect();
+        if armed.is_empty() {
+            return None;
+        }
+        let order = self.draw.of(&armed);
+        let instrument = model.instrument(order.instrument)?;
+        let trigger = order.trigger?.price + i128::from(self.draw.of(&[-1, 0, 0, 0, 1]));
+        // A walk stays where orders are.
+        let far = (trigger - i128::from(listed(order.instrument).mark)).abs() > 20;
+        (!far).then(|| (order.instrument, price9(instrument, trigger)))
     }
 
     fn index(&mut self, model: &Model, ts_ns: u64) -> Step {
