@@ -900,7 +900,7 @@ impl Workload {
         if it.scope == 5 && self.draw.one_in(3) {
             it.underlying_id = self.draw.of(&[0, 0, 1, 2, 99]).into();
         }
-        if self.profile.features.mmp && self.draw.one_in(4) {
+        if self.profile.features.scopes && self.profile.features.mmp && self.draw.one_in(4) {
             (it.scope, it.mmp_group) = (6, self.draw.of(&[order.group, order.group, 1, 9]).into());
         }
         it.side = self.draw.of(&[1, 2, 3, 3]);

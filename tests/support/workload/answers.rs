@@ -78,7 +78,7 @@ impl Coverage {
             (has.quotes, MassQuoteAck::TEMPLATE, 0, whole),
             (has.quotes && has.mmp, MassQuoteAck::TEMPLATE, 0, &[MmpNotConfigured, MmpFrozen]),
             (has.mmp, RequestComplete::TEMPLATE, 0, config),
-            (has.mmp, MassCancelAck::TEMPLATE, 0, &[MmpNotConfigured]),
+            (has.mmp && has.scopes, MassCancelAck::TEMPLATE, 0, &[MmpNotConfigured]),
             (has.mmp, rejected, NewOrder::TEMPLATE, &[MmpNotConfigured, MmpFrozen]),
             (has.mmp, confirmed, Sensitivity::TEMPLATE, told),
             (has.states, rejected, NewOrder::TEMPLATE, &[Settling, ExpiredInstrument]),

@@ -38,7 +38,7 @@ impl Features {
         scopes: true,
         open_orders: true,
         quotes: true,
-        mmp: false,
+        mmp: true,
         states: true,
         auctions: true,
         combos: false,
