@@ -342,16 +342,16 @@ impl Workload {
     fn featured(&mut self, model: &Model, ts_ns: u64) -> Option<Step> {
         let has = self.profile.features;
         match self.draw.below(100) {
-            0..50 if has.quotes => Some(self.mass_quote(model, ts_ns)),
-            50..57 if has.quotes => Some(self.bad_mass_quote(model, ts_ns)),
-            57..65 if has.mmp => Some(self.mmp_config(model, ts_ns)),
-            65..67 if has.mmp => Some(self.bad_mmp_config(model, ts_ns)),
-            67..70 if has.mmp => Some(self.sensitivity(model, ts_ns)),
-            70..74 if has.states => Some(self.state(model, ts_ns)),
-            74..78 if has.auctions => Some(self.auction(model, ts_ns)),
-            78..90 if has.auctions => self.auction_order(model, ts_ns),
-            90..92 if has.combos => Some(self.combo_create(model, ts_ns)),
-            92..100 if has.combos => Some(self.combo_order(model, ts_ns)),
+            0..40 if has.quotes => Some(self.mass_quote(model, ts_ns)),
+            40..46 if has.quotes => Some(self.bad_mass_quote(model, ts_ns)),
+            46..53 if has.mmp => Some(self.mmp_config(model, ts_ns)),
+            53..55 if has.mmp => Some(self.bad_mmp_config(model, ts_ns)),
+            55..58 if has.mmp => Some(self.sensitivity(model, ts_ns)),
+            58..62 if has.states => Some(self.state(model, ts_ns)),
+            62..66 if has.auctions => Some(self.auction(model, ts_ns)),
+            66..78 if has.auctions => self.auction_order(model, ts_ns),
+            78..80 if has.combos => Some(self.combo_create(model, ts_ns)),
+            80..100 if has.combos => Some(self.combo_order(model, ts_ns)),
             _ => None,
         }
     }

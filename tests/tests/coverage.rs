@@ -20,7 +20,7 @@ fn the_standard_profile_reaches_every_answer() {
 #[test]
 fn the_model_reaches_every_feature() {
     let mut coverage = Coverage::default();
-    for seed in 1..=4 {
+    for seed in 1..=8 {
         for profile in [Profile::STANDARD, Profile::CAPPED, Profile::FLAT] {
             let mut stream = Stream::new(seed, Profile { features: Features::ALL, ..profile });
             for count in 0..25_000 {
