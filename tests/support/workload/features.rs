@@ -41,7 +41,7 @@ impl Features {
         mmp: true,
         states: true,
         auctions: true,
-        combos: false,
+        combos: true,
     };
     pub const ALL: Features = Features {
         time: true,
