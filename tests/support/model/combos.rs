@@ -93,11 +93,11 @@ impl Model {
 
     /// 4.15 and 11.4.
     pub(super) fn within_value(&self, order: &Order) -> Outcome {
-        let itself = (order.instrument, 1, order.price.abs());
-        let legs = self.instruments[&order.instrument].legs();
-        let legs = legs.map(|(leg, ratio)| (leg, ratio.abs(), self.instruments[&leg].mark));
-        for (id, ratio, price) in legs.chain([itself]) {
-            if order.leaves * ratio * price * self.instruments[&id].tick_value > ORDER_VALUE_MAX {
+        let combo = self.instruments[&order.instrument].is_combo();
+        for (id, ratio) in self.ratios(order.instrument) {
+            let instrument = &self.instruments[&id];
+            let price = if combo { instrument.mark } else { order.price };
+            if order.leaves * ratio.abs() * price * instrument.tick_value > ORDER_VALUE_MAX {
                 return Err(with_detail(Reject::MaxOrderValue, 0, ORDER_VALUE_MAX));
             }
         }
