@@ -56,7 +56,9 @@ impl Venue {
                 order.amend(ticks, total);
                 self.orders.set_display(&mut order, display);
                 self.tell_amended(voice, sender, cl_ord_id, &order, priority::LOST);
+                let instrument = self.positions.at(order.position).instrument;
                 self.run_taker(voice, Taker { order, is_open: true });
+                self.look_at_triggers(voice, instrument);
             }
             Err(refusal) => {
                 let repeated = Request {
@@ -92,6 +94,7 @@ impl Venue {
         let crossing = crossing.ok_or(refused(Reject::InvalidCombination, 9))?;
         let order = self.find_named(account, named)?;
         must(!order.is_quote(), refused(Reject::InvalidCombination, FIELD_ORDER_ID))?;
+        must(!self.orders.is_armed(&order), refused(Reject::InvalidCombination, named.field()))?;
         let wanted = self.read_amend(&order, request, crossing)?;
         form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 8)?;
         let instrument = self.positions.at(order.position).instrument;
@@ -211,11 +214,24 @@ impl Venue {
         cl_ord_id: u64,
         priority_kept: u8,
     ) {
+        let filled = order.filled() > Lots::ZERO;
+        let status = if filled { status::PARTIALLY_FILLED } else { status::NEW };
+        self.tell_changed(voice, to, order, cl_ord_id, status, priority_kept);
+    }
+
+    pub fn tell_changed<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        to: u32,
+        order: &Order,
+        cl_ord_id: u64,
+        status: u8,
+        priority_kept: u8,
+    ) {
         let position = self.positions.at(order.position);
         let instrument = &self.instruments[position.instrument];
         let session = self.sessions.at_mut(to);
         let reference = voice.reference(session.id);
-        let filled = order.filled() > Lots::ZERO;
         let display = match self.orders.display(order) {
             0 => NULL_I64,
             display => i64::from(display),
@@ -235,7 +251,7 @@ impl Venue {
             instrument_id: U32::new(position.instrument),
             account_id: U32::new(position.account),
             side: order.side() as u8,
-            status: if filled { status::PARTIALLY_FILLED } else { status::NEW },
+            status,
             priority_kept,
             pad_a: 0,
             flags: U16::new(0),

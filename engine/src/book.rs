@@ -46,7 +46,12 @@ impl Book {
 
     /// Puts an open order behind all others of its price.
     pub fn rest(&mut self, levels: &mut Levels, orders: &mut Orders, slot: u32) {
-        let (side, ticks) = (orders.at(slot).side(), orders.at(slot).ticks);
+        self.enqueue(levels, orders, slot, orders.at(slot).side());
+    }
+
+    /// The same on a side that need not be the order's own: where it waits for a trigger.
+    pub fn enqueue(&mut self, levels: &mut Levels, orders: &mut Orders, slot: u32, side: Side) {
+        let ticks = orders.at(slot).ticks;
         let place = levels.enter(self.side_mut(side), side, ticks);
         let level = levels.at_mut(place);
         let older = std::mem::replace(&mut level.tail, slot);
@@ -61,6 +66,11 @@ impl Book {
 
     /// Takes an order out of its queue, and its level out of the ladder when it was the last there.
     pub fn lift(&mut self, levels: &mut Levels, orders: &mut Orders, slot: u32) {
+        self.dequeue(levels, orders, slot, orders.at(slot).side());
+    }
+
+    /// The same where `enqueue` put it on `side`.
+    pub fn dequeue(&mut self, levels: &mut Levels, orders: &mut Orders, slot: u32, side: Side) {
         let order = *orders.at(slot);
         let level = levels.at_mut(order.level);
         if order.older == NONE {
@@ -74,7 +84,7 @@ impl Book {
             orders.at_mut(order.younger).older = order.older;
         }
         if level.head == NONE {
-            levels.leave(self.side_mut(order.side()), order.side(), order.level);
+            levels.leave(self.side_mut(side), side, order.level);
         }
     }
 

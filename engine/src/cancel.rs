@@ -31,6 +31,11 @@ impl Named {
         let one = (self.orig_cl_ord_id == 0) != (self.order_id == 0);
         must(one, refused(Reject::InvalidCombination, FIELD_ORIG_CL_ORD_ID))
     }
+
+    /// The field that names it.
+    pub fn field(&self) -> u16 {
+        if self.order_id == 0 { FIELD_ORIG_CL_ORD_ID } else { FIELD_ORDER_ID }
+    }
 }
 
 impl Venue {
@@ -78,10 +83,10 @@ impl Venue {
     /// Rule 5.12.
     pub fn find_named(&self, account: u32, named: Named) -> Result<Order, Refusal> {
         let is_of = |position| self.positions.at(position).account == account;
-        let (found, field) = if named.order_id == 0 {
-            (self.orders.by_client_id(account, named.orig_cl_ord_id, is_of), FIELD_ORIG_CL_ORD_ID)
+        let found = if named.order_id == 0 {
+            self.orders.by_client_id(account, named.orig_cl_ord_id, is_of)
         } else {
-            (self.orders.by_id(named.order_id), FIELD_ORDER_ID)
+            self.orders.by_id(named.order_id)
         };
         found
             .filter(|order| {
@@ -90,7 +95,7 @@ impl Venue {
                 position.account == account && somewhere
             })
             .copied()
-            .ok_or(refused(Reject::UnknownOrder, field).with_order(named.order_id))
+            .ok_or(refused(Reject::UnknownOrder, named.field()).with_order(named.order_id))
     }
 
     /// Rule 5.13. `cl_ord_id` is the request's.

@@ -2,8 +2,8 @@
 //! command. Layouts of templates 3-111 are those of the public schema; 300-349 are privileged, 330 and 331 are written
 //! by the venue's own stages and never accepted from a socket.
 
-use zerocopy::FromBytes;
 use zerocopy::little_endian::{I32, I64, U16, U32, U64};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::message::{Header, Message, blocks, group, rows, split};
 
@@ -118,6 +118,13 @@ rows! {
     QuoteEntry = 40 { instrument_id: U32, pad_a: U32, bid_px: I64, bid_qty: I64, ask_px: I64, ask_qty: I64 }
 }
 
+impl NewTriggerOrder {
+    /// Fields 1 to 16, which are those of a `NewOrder`.
+    pub fn order(&self) -> &NewOrder {
+        NewOrder::ref_from_prefix(self.as_bytes()).expect("a trigger order is longer").0
+    }
+}
+
 /// What a session may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -165,6 +172,7 @@ impl<'a> Quotes<'a> {
 pub enum Command<'a> {
     Logon(&'a Logon),
     NewOrder(&'a NewOrder),
+    NewTriggerOrder(&'a NewTriggerOrder),
     ModifyOrder(&'a ModifyOrder),
     CancelOrder(&'a CancelOrder),
     MassCancel(&'a MassCancel),
@@ -173,6 +181,7 @@ pub enum Command<'a> {
     OpenOrdersRequest(&'a OpenOrdersRequest),
     MarkPrice(&'a MarkPrice),
     Sensitivity(&'a Sensitivity),
+    IndexPrice(&'a IndexPrice),
     Deposit(&'a Deposit),
     VenueOpen(&'a VenueOpen),
     InstrumentCreate(&'a InstrumentCreate),
@@ -198,6 +207,7 @@ impl<'a> Command<'a> {
         Some(match header.template_id.get() {
             Logon::TEMPLATE => Command::Logon(body(block)?),
             NewOrder::TEMPLATE => Command::NewOrder(body(block)?),
+            NewTriggerOrder::TEMPLATE => Command::NewTriggerOrder(body(block)?),
             ModifyOrder::TEMPLATE => Command::ModifyOrder(body(block)?),
             CancelOrder::TEMPLATE => Command::CancelOrder(body(block)?),
             MassCancel::TEMPLATE => Command::MassCancel(body(block)?),
@@ -205,6 +215,7 @@ impl<'a> Command<'a> {
             OpenOrdersRequest::TEMPLATE => Command::OpenOrdersRequest(body(block)?),
             MarkPrice::TEMPLATE => Command::MarkPrice(body(block)?),
             Sensitivity::TEMPLATE => Command::Sensitivity(body(block)?),
+            IndexPrice::TEMPLATE => Command::IndexPrice(body(block)?),
             Deposit::TEMPLATE => Command::Deposit(body(block)?),
             VenueOpen::TEMPLATE => Command::VenueOpen(body(block)?),
             InstrumentCreate::TEMPLATE => Command::InstrumentCreate(body(block)?),
@@ -231,6 +242,7 @@ pub fn is_command(template_id: u16) -> bool {
         template_id,
         Logon::TEMPLATE
             | NewOrder::TEMPLATE
+            | NewTriggerOrder::TEMPLATE
             | ModifyOrder::TEMPLATE
             | CancelOrder::TEMPLATE
             | MassCancel::TEMPLATE
@@ -239,6 +251,7 @@ pub fn is_command(template_id: u16) -> bool {
             | OpenOrdersRequest::TEMPLATE
             | MarkPrice::TEMPLATE
             | Sensitivity::TEMPLATE
+            | IndexPrice::TEMPLATE
             | Deposit::TEMPLATE
             | VenueOpen::TEMPLATE
             | InstrumentCreate::TEMPLATE
@@ -257,6 +270,7 @@ pub fn is_command(template_id: u16) -> bool {
 pub fn session_block_bytes(template_id: u16) -> Option<usize> {
     match template_id {
         NewOrder::TEMPLATE => Some(size_of::<NewOrder>()),
+        NewTriggerOrder::TEMPLATE => Some(size_of::<NewTriggerOrder>()),
         ModifyOrder::TEMPLATE => Some(size_of::<ModifyOrder>()),
         CancelOrder::TEMPLATE => Some(size_of::<CancelOrder>()),
         MassCancel::TEMPLATE => Some(size_of::<MassCancel>()),
@@ -265,6 +279,7 @@ pub fn session_block_bytes(template_id: u16) -> Option<usize> {
         OpenOrdersRequest::TEMPLATE => Some(size_of::<OpenOrdersRequest>()),
         MarkPrice::TEMPLATE => Some(size_of::<MarkPrice>()),
         Sensitivity::TEMPLATE => Some(size_of::<Sensitivity>()),
+        IndexPrice::TEMPLATE => Some(size_of::<IndexPrice>()),
         Deposit::TEMPLATE => Some(size_of::<Deposit>()),
         InstrumentState::TEMPLATE => Some(size_of::<InstrumentState>()),
         _ => None,

@@ -19,6 +19,8 @@ pub enum Continuation {
     /// The instrument whose orders end.
     Expiring(u32),
     Listing(ListingOrders),
+    /// Triggers of this instrument are due (rule 8.33).
+    Triggers(u32),
 }
 
 impl Continuation {
@@ -30,13 +32,19 @@ impl Continuation {
             Continuation::MassCancel(_)
             | Continuation::Uncrossing(_)
             | Continuation::Expiring(_)
-            | Continuation::Listing(_) => Some(0),
+            | Continuation::Listing(_)
+            | Continuation::Triggers(_) => Some(0),
         }
     }
 
     /// The id of the taker that waits; 0, which no order has, when there is none.
     pub fn taker(&self) -> u64 {
         self.due().unwrap_or(0)
+    }
+
+    /// The instrument whose triggers wait; 0, which none has, when there is none.
+    pub fn triggers(&self) -> u32 {
+        if let Continuation::Triggers(instrument) = self { *instrument } else { 0 }
     }
 }
 
@@ -46,9 +54,13 @@ impl Venue {
             Continuation::Nothing => (),
             Continuation::Taker(id) => self.continue_taker(voice, id),
             Continuation::MassCancel(work) => self.run_mass_cancel(voice, work),
-            Continuation::Uncrossing(work) => self.run_uncrossing(voice, work),
+            Continuation::Uncrossing(work) => {
+                self.run_uncrossing(voice, work);
+                self.look_at_triggers(voice, work.instrument);
+            }
             Continuation::Expiring(instrument) => self.end_orders(voice, instrument),
             Continuation::Listing(work) => self.run_listing(voice, work),
+            Continuation::Triggers(instrument) => self.look_at_triggers(voice, instrument),
         }
     }
 }

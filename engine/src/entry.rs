@@ -1,18 +1,19 @@
 //! Entry of an order: every refusal of section 4 in its order, then the acceptance. What the order then meets is
 //! `matching`'s.
 
-use zerocopy::little_endian::{I64, U32, U64};
+use zerocopy::little_endian::{I64, U64};
 
-use crate::command::{NewOrder, Role};
+use crate::command::{NewOrder, NewTriggerOrder, Role};
 use crate::depth::Walk;
 use crate::emit::Voice;
+use crate::engine::Sequenced;
 use crate::event::{EventSink, OrderAccepted, status};
 use crate::form::{self, Crossing, Form, OrdType};
 use crate::instrument::{Instrument, Instruments};
 use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
-use crate::message::{Message, NULL_I64, Origin};
+use crate::message::{Message, NULL_I64};
 use crate::order::{Nature, Order, Terms, Tif, order_id};
 use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
@@ -28,22 +29,25 @@ const FIELD_PRICE: u16 = 2;
 const FIELD_MMP_GROUP: u16 = 15;
 
 /// A request that passed every rule: what is left to do cannot fail.
-struct Admitted {
-    form: Form,
+pub struct Admitted {
+    pub form: Form,
     /// The quantity, cut where it may only reduce (rule 8.20).
-    lots: Lots,
+    pub lots: Lots,
     /// The working price (rule 4.11).
-    ticks: Ticks,
+    pub ticks: Ticks,
     /// The account's entry in the instrument, where it has one.
-    position: Option<u32>,
+    pub position: Option<u32>,
     /// The slot of its protection group, or `NONE`.
-    group: u32,
+    pub group: u32,
 }
 
 impl Venue {
     pub fn enter_order<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, sender: u32, request: &NewOrder) {
-        match self.admit(sender, voice.command.ts_ns, voice.command.origin, request) {
-            Ok(admitted) => self.accept(voice, sender, request, &admitted),
+        match self.admit(sender, voice.command, request) {
+            Ok(admitted) => {
+                self.accept(voice, sender, request, &admitted);
+                self.look_at_triggers(voice, request.instrument_id.get());
+            }
             Err(refusal) => {
                 let repeated = Request {
                     template: NewOrder::TEMPLATE,
@@ -57,23 +61,43 @@ impl Venue {
     }
 
     /// Rules 4.1 to 4.18 in their order.
-    fn admit(
+    fn admit(&self, sender: u32, command: &Sequenced<'_>, request: &NewOrder) -> Result<Admitted, Refusal> {
+        let form = self.check_request(sender, command, request, None)?;
+        self.judge(command.ts_ns, request.account_id.get(), request.instrument_id.get(), form, true)
+    }
+
+    /// Rules 4.1 to 4.9; what a trigger order adds is in `waiting` (8.30).
+    pub fn check_request(
         &self,
         sender: u32,
-        ts_ns: u64,
-        origin: &Origin,
+        command: &Sequenced<'_>,
         request: &NewOrder,
-    ) -> Result<Admitted, Refusal> {
+        waiting: Option<&NewTriggerOrder>,
+    ) -> Result<Form, Refusal> {
         let session = self.sessions.at(sender);
         must(session.role == Role::Trade, refused(Reject::Permission, 0))?;
         let account_id = request.account_id.get();
         self.check_account(session, account_id, 7)?;
         let instrument_id = request.instrument_id.get();
         let instrument = self.instruments.find(instrument_id).ok_or(refused(Reject::UnknownInstrument, 6))?;
-        let form = form::read(instrument, ts_ns, request)?;
+        let form = form::read(instrument, command.ts_ns, request, waiting)?;
         self.check_client_id(session, account_id, request.cl_ord_id.get())?;
-        form::check_age(ts_ns, origin.sent_ns.get(), request.max_delay_us.get(), 9)?;
+        let sent_ns = command.origin.sent_ns.get();
+        form::check_age(command.ts_ns, sent_ns, request.max_delay_us.get(), 9)?;
+        Ok(form)
+    }
+
+    /// Rules 4.10 to 4.18. An order that fired is not new: it has had its room since it was armed (8.34).
+    pub fn judge(
+        &self,
+        ts_ns: u64,
+        account_id: u32,
+        instrument_id: u32,
+        form: Form,
+        is_new: bool,
+    ) -> Result<Admitted, Refusal> {
         self.check_trading(account_id, instrument_id)?;
+        let instrument = &self.instruments[instrument_id];
         instrument.check_auction(form.can_wait())?;
         let group = self.check_group(account_id, form.mmp_group, ts_ns, FIELD_MMP_GROUP)?;
         let ticks = working_price(instrument, &form)?;
@@ -93,7 +117,9 @@ impl Venue {
         let position =
             entry.map_or(Position::flat(account_id, instrument_id), |slot| *self.positions.at(slot));
         self.check_reach(&position, Asked { side, ticks, lots }, Lots::ZERO)?;
-        self.check_room(account_id, instrument_id)?;
+        if is_new {
+            self.check_room(account_id, instrument_id)?;
+        }
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
         match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
             Some(short) => Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire())),
@@ -184,15 +210,46 @@ impl Venue {
     ) {
         let Admitted { form: Form { side, tif, stp, is_reduce_only, .. }, lots, ticks, .. } = *admitted;
         let is_market = admitted.form.ord_type == OrdType::Market;
+        let id = self.take_order_id();
+        let instrument = request.instrument_id.get();
+        let position = self.enter_position(admitted.position, request.account_id.get(), instrument);
+        let price = if is_market { NULL_I64 } else { self.instruments[instrument].price(ticks) };
+        self.raise_highest_id(sender, request.account_id.get(), request.cl_ord_id.get());
+        self.tell_accepted(voice, sender, request, id, lots, price, status::NEW);
+        let nature = Nature { is_market, is_reduce_only, ..Nature::plain(sender, side, tif, stp) };
+        let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
+        if let Some(terms) = admitted.form.terms() {
+            self.orders.give_terms(&mut order, Terms { group: admitted.group, ..terms });
+        }
+        self.run_taker(voice, Taker { order, is_open: false });
+    }
+
+    /// Rule 5.1.
+    pub fn take_order_id(&mut self) -> u64 {
         let id = order_id(self.next_serial, self.orders.slots.take());
         self.next_serial += 1;
-        let (account, instrument) = (request.account_id.get(), request.instrument_id.get());
-        self.raise_highest_id(sender, account, request.cl_ord_id.get());
-        let position = admitted.position.unwrap_or_else(|| {
+        id
+    }
+
+    /// The account's entry in an instrument, made where none was found. The caller has seen that one is free.
+    pub fn enter_position(&mut self, found: Option<u32>, account: u32, instrument: u32) -> u32 {
+        found.unwrap_or_else(|| {
             self.positions.enter(&mut self.accounts[account], Position::flat(account, instrument))
-        });
+        })
+    }
+
+    /// Rule 5.1: the request as it was taken, with the order's own price.
+    pub fn tell_accepted<S: EventSink>(
+        &mut self,
+        voice: &mut Voice<'_, S>,
+        sender: u32,
+        request: &NewOrder,
+        id: u64,
+        lots: Lots,
+        price: i64,
+        status: u8,
+    ) {
         let reference = voice.reference(voice.command.origin.session.get());
-        let price = if is_market { NULL_I64 } else { self.instruments[instrument].price(ticks) };
         let block = OrderAccepted {
             exec_id: voice.exec_id(),
             order_id: U64::new(id),
@@ -204,22 +261,16 @@ impl Venue {
             qty: I64::new(lots.0),
             leaves_qty: I64::new(lots.0),
             display_qty: request.display_qty,
-            instrument_id: U32::new(instrument),
-            account_id: U32::new(account),
-            side: side as u8,
+            instrument_id: request.instrument_id,
+            account_id: request.account_id,
+            side: request.side,
             ord_type: request.ord_type,
-            tif: tif as u8,
-            status: status::NEW,
+            tif: request.tif,
+            status,
             flags: request.flags,
             mmp_group: request.mmp_group,
         };
         voice.tell(self.sessions.at_mut(sender), block);
-        let nature = Nature { is_market, is_reduce_only, ..Nature::plain(sender, side, tif, stp) };
-        let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
-        if let Some(terms) = admitted.form.terms() {
-            self.orders.give_terms(&mut order, Terms { group: admitted.group, ..terms });
-        }
-        self.run_taker(voice, Taker { order, is_open: false });
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a request says by itself: the forms of a new order (rules 4.4 to 4.7) and the parts of it that an amend shares.
+//! What a request says by itself: the forms of a new order (rules 4.4 to 4.7) and of a trigger order (8.30), and the parts of it that an amend shares.
 //! Knows the terms of the instrument and nothing of its book or of anybody's account.
 
-use crate::command::NewOrder;
+use crate::command::{NewOrder, NewTriggerOrder};
 use crate::expiry::{EXPIRE_NS_END, day_end};
 use crate::instrument::Instrument;
 use crate::message::{NULL_I64, NULL_U64};
@@ -9,6 +9,7 @@ use crate::order::{Terms, Tif};
 use crate::refusal::{Refusal, must, refused};
 use crate::reject::Reject;
 use crate::self_trade::{Stp, StpMode};
+use crate::trigger::{Condition, Trigger, TriggerType};
 use crate::units::{Lots, Side, Ticks};
 
 /// OrdType on the wire, with the price that only a limit order has.
@@ -22,6 +23,8 @@ pub enum OrdType {
 const LIMIT: u8 = 1;
 const MARKET: u8 = 2;
 const MARKET_TO_LIMIT: u8 = 3;
+const STOP_LIMIT: u8 = 4;
+const STOP_MARKET: u8 = 5;
 
 /// What becomes of an order that would meet the other side (rule 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +51,17 @@ impl Crossing {
             _ => None,
         }
     }
+
+    pub fn flags(self) -> u16 {
+        match self {
+            Crossing::Takes => 0,
+            Crossing::IsRefused => FLAG_POST_ONLY,
+            Crossing::Slides => FLAG_POST_ONLY_SLIDE,
+        }
+    }
 }
 
+#[derive(Clone, Copy)]
 pub struct Form {
     pub side: Side,
     pub ord_type: OrdType,
@@ -64,6 +76,8 @@ pub struct Form {
     pub crossing: Crossing,
     /// 0 is none.
     pub mmp_group: u16,
+    /// `None` for an order that enters the market at once.
+    pub trigger: Option<Trigger>,
 }
 
 impl Form {
@@ -81,11 +95,17 @@ impl Form {
     }
 }
 
-/// Rules 4.4 to 4.7.
-pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<Form, Refusal> {
+/// Rules 4.4 to 4.7, for a trigger order as 8.30 changes them: `request` is then its first part.
+pub fn read(
+    instrument: &Instrument,
+    ts_ns: u64,
+    request: &NewOrder,
+    waiting: Option<&NewTriggerOrder>,
+) -> Result<Form, Refusal> {
     let side = Side::from_wire(request.side).ok_or(refused(Reject::InvalidSide, 10))?;
-    let last = if instrument.is_combo { LIMIT } else { MARKET_TO_LIMIT };
-    must((LIMIT..=last).contains(&request.ord_type), refused(Reject::InvalidOrdType, 11))?;
+    let kind = kind_of(request.ord_type, waiting.is_some());
+    let kind = kind.filter(|kind| !instrument.is_combo || *kind == LIMIT && waiting.is_none());
+    let kind = kind.ok_or(refused(Reject::InvalidOrdType, 11))?;
     let tif = Tif::from_wire(request.tif).ok_or(refused(Reject::InvalidTif, 12))?;
     let combination = |field| refused(Reject::InvalidCombination, field);
     must(request.cl_ord_id.get() != 0, combination(1))?;
@@ -96,13 +116,15 @@ pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<F
     must(!(is_reduce_only && instrument.is_combo), combination(14))?;
     must(!is_member || request.ord_type == LIMIT && tif.rests(), combination(14))?;
     must((request.mmp_group.get() != 0) == is_member, combination(15))?;
-    must(suits(request.ord_type, tif, crossing), combination(12))?;
-    let ord_type = read_type(instrument, request.ord_type, request.price.get())?;
+    must(suits(kind, tif, crossing), combination(12))?;
+    let watched = waiting.map(read_watched).transpose()?;
+    let ord_type = read_type(instrument, kind, request.price.get())?;
+    let trigger = watched.map(|watched| read_trigger(instrument, watched)).transpose()?;
     let lots = read_qty(instrument, request.qty.get(), 3)?;
     let display = match request.display_qty.get() {
         NULL_I64 => 0,
         display => {
-            let rests = request.ord_type == LIMIT && tif.rests();
+            let rests = kind == LIMIT && tif.rests();
             must(rests, refused(Reject::DisplayQtyInvalid, FIELD_DISPLAY))?;
             read_display(lots, display, FIELD_DISPLAY)?
         }
@@ -119,7 +141,40 @@ pub fn read(instrument: &Instrument, ts_ns: u64, request: &NewOrder) -> Result<F
         stp: Stp { mode, group: request.stp_group.get() },
         crossing,
         mmp_group: request.mmp_group.get(),
+        trigger,
     })
+}
+
+/// What an order is once nothing holds it back: the type of a new order, or of one that fired.
+fn kind_of(ord_type: u8, is_trigger: bool) -> Option<u8> {
+    match (ord_type, is_trigger) {
+        (LIMIT..=MARKET_TO_LIMIT, false) => Some(ord_type),
+        (STOP_LIMIT, true) => Some(LIMIT),
+        (STOP_MARKET, true) => Some(MARKET),
+        _ => None,
+    }
+}
+
+/// What a trigger order follows, and to which price, as it was sent.
+type Watched = (TriggerType, Condition, i64);
+
+/// What rule 8.30 adds to 4.4.
+fn read_watched(request: &NewTriggerOrder) -> Result<Watched, Refusal> {
+    let combination = |field| refused(Reject::InvalidCombination, field);
+    must(request.trail_offset.get() == NULL_I64, combination(18))?;
+    must(request.oco_group.get() == 0, combination(19))?;
+    let trigger_type = TriggerType::from_wire(request.trigger_type).ok_or(combination(20))?;
+    let condition = Condition::from_wire(request.condition).ok_or(combination(21))?;
+    Ok((trigger_type, condition, request.trigger_price.get()))
+}
+
+/// What rule 8.30 adds to 4.5.
+fn read_trigger(
+    instrument: &Instrument,
+    (trigger_type, condition, price): Watched,
+) -> Result<Trigger, Refusal> {
+    must(price != NULL_I64, refused(Reject::PriceRequired, 17))?;
+    Ok(Trigger { trigger_type, condition, ticks: read_price(instrument, price, 17)? })
 }
 
 /// The end of rule 4.4.

@@ -11,6 +11,7 @@ use crate::message::NULL_I64;
 use crate::pool::room;
 use crate::reject::Reject;
 use crate::trading_state::{AuctionTimes, TradingState};
+use crate::trigger::{Traded, Triggers};
 use crate::units::{Lots, Ppm, TickValue, Ticks};
 
 /// What every order of the instrument reads.
@@ -30,6 +31,9 @@ pub struct Instrument {
     /// It trades in legs (section 11); its mark is theirs, and `mark` stays 0.
     pub is_combo: bool,
     pub(crate) exists: bool,
+    /// Orders that wait for a trigger (rule 8.31); they stand in its `Triggers`.
+    pub armed: u32,
+    pub traded: Traded,
 }
 
 /// What no order looks at. `tick_size` and `tick_value` follow from here.
@@ -139,6 +143,8 @@ pub fn list(request: &InstrumentCreate) -> Result<(Instrument, Listing), (Reject
         state: TradingState::Open,
         is_combo: false,
         exists: true,
+        armed: 0,
+        traded: Traded::NEVER,
     };
     let underlying_id = request.underlying_id.get();
     let listing = Listing {
@@ -158,6 +164,7 @@ pub struct Instruments {
     listings: Vec<Listing>,
     /// Only what is in Auction has times.
     auctions: Vec<AuctionTimes>,
+    triggers: Vec<Triggers>,
 }
 
 pub const ABSENT: Instrument = Instrument {
@@ -173,6 +180,8 @@ pub const ABSENT: Instrument = Instrument {
     state: TradingState::Open,
     is_combo: false,
     exists: false,
+    armed: 0,
+    traded: Traded::NEVER,
 };
 
 pub const UNLISTED: Listing = Listing {
@@ -193,6 +202,7 @@ impl Instruments {
             rows: room(size, ABSENT),
             listings: room(size, UNLISTED),
             auctions: room(size, AuctionTimes::NONE),
+            triggers: room(size, Triggers::NONE),
         }
     }
 
@@ -203,6 +213,7 @@ impl Instruments {
             self.rows.resize(index + 1, ABSENT);
             self.listings.resize(index + 1, UNLISTED);
             self.auctions.resize(index + 1, AuctionTimes::NONE);
+            self.triggers.resize(index + 1, Triggers::NONE);
         }
         self.rows[index] = instrument;
         self.listings[index] = listing;
@@ -230,6 +241,14 @@ impl Instruments {
 
     pub fn auction_mut(&mut self, id: u32) -> &mut AuctionTimes {
         &mut self.auctions[id as usize]
+    }
+
+    pub fn triggers(&self, id: u32) -> &Triggers {
+        &self.triggers[id as usize]
+    }
+
+    pub fn triggers_mut(&mut self, id: u32) -> &mut Triggers {
+        &mut self.triggers[id as usize]
     }
 
     /// All instruments in the order of their ids.

@@ -12,6 +12,7 @@ use crate::order::{Order, serial_of};
 use crate::pool::NONE;
 use crate::position::Position;
 use crate::trading_state::{AuctionTimes, TradingState};
+use crate::trigger::Triggers;
 use crate::units::{Lots, Money, Side, TickLots};
 use crate::venue::Venue;
 use crate::window::Window;
@@ -36,6 +37,7 @@ impl Venue {
         self.check_money()?;
         self.check_lots()?;
         self.check_books()?;
+        self.check_triggers()?;
         let from_slots = self.sum(self.orders.iter());
         let from_books = self.sum(self.canonical_orders());
         must(from_slots == from_books, || "rule 7.3: slots and books hold different orders".to_string())?;
@@ -65,7 +67,12 @@ impl Venue {
         for (id, account) in self.accounts.iter() {
             let mut last = 0;
             for position in self.positions.of(account) {
-                let placed = position.account == id && position.instrument > last && !position.is_empty();
+                let placed = position.account == id && position.instrument > last;
+                let held = self
+                    .positions
+                    .find(id, position.instrument)
+                    .is_some_and(|slot| !position.is_empty() || self.positions.armed(slot) > 0);
+                let placed = placed && held;
                 must(placed, || format!("account {id}: a position entry is misplaced or empty"))?;
                 let is_combo = self.instruments[position.instrument].is_combo;
                 must(!is_combo || position.lots == Lots::ZERO, || {
@@ -95,6 +102,11 @@ impl Venue {
                 levels += self.levels.walk(book.side(side), side).count() as u32;
             }
             self.check_state(id, instrument)?;
+            for (side, trigger_type) in Triggers::places() {
+                let ladder = self.instruments.triggers(id).book(trigger_type).side(side);
+                self.levels.check(ladder, side)?;
+                levels += self.levels.walk(ladder, side).count() as u32;
+            }
         }
         self.auctions.check()?;
         must(levels == self.levels.len(), || "a level is in no book".to_string())
@@ -122,17 +134,76 @@ impl Venue {
         })
     }
 
+    /// Armed orders stand where their triggers say, and are counted; triggers are at rest (rule 8.33) but where work waits.
+    fn check_triggers(&self) -> Result<(), String> {
+        let mut held: BTreeMap<u32, u32> = BTreeMap::new();
+        let (mut orders, mut levels) = (0, 0);
+        for (id, instrument) in self.instruments.iter() {
+            let triggers = self.instruments.triggers(id);
+            let before = orders;
+            for (side, trigger_type) in Triggers::places() {
+                let book = triggers.book(trigger_type);
+                levels += self.levels.walk(book.side(side), side).count() as u32;
+                for slot in book.queue(&self.levels, &self.orders, side) {
+                    let order = self.orders.at(slot);
+                    let placed = self.trigger_of(order).is_some_and(|trigger| {
+                        trigger.trigger_type == trigger_type
+                            && trigger.condition.waits_on(order.side()) == side
+                    });
+                    let position = self.positions.at(order.position);
+                    must(placed && position.instrument == id, || {
+                        format!("order {} waits for another trigger", order.id)
+                    })?;
+                    *held.entry(order.position).or_default() += 1;
+                    orders += 1;
+                }
+            }
+            must(instrument.armed == orders - before, || {
+                format!("instrument {id} miscounts its armed orders")
+            })?;
+            self.check_rest(id)?;
+        }
+        let armed = self.orders.iter().filter(|order| self.orders.is_armed(order)).count();
+        must(armed as u32 == orders, || "an armed order waits nowhere".to_string())?;
+        must(held.iter().all(|(slot, count)| self.positions.armed(*slot) == *count), || {
+            "a position entry miscounts its armed orders".to_string()
+        })?;
+        must(self.levels.kept_back == orders - levels, || {
+            format!("{} levels are kept back for {orders} armed orders", self.levels.kept_back)
+        })
+    }
+
+    fn check_rest(&self, instrument: u32) -> Result<(), String> {
+        let traded = &self.instruments[instrument].traded;
+        let mut rested = *traded;
+        rested.come_to_rest();
+        let (due, rests) = (self.due_trigger(instrument).is_some(), *traded == rested);
+        let holds = match self.continuation {
+            Continuation::Triggers(id) if id == instrument => due,
+            Continuation::Taker(id) => {
+                let at_work = |order: &Order| self.positions.at(order.position).instrument == instrument;
+                self.orders.by_id(id).is_some_and(at_work) || !due && rests
+            }
+            Continuation::Uncrossing(work) if work.instrument == instrument => true,
+            _ => !due && rests,
+        };
+        must(holds, || format!("rule 8.33: the triggers of instrument {instrument} are not at rest"))
+    }
+
     fn sum<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Sums {
         let mut sums = Sums::new();
         for order in orders {
             let Position { account, instrument, .. } = *self.positions.at(order.position);
             let open = sums.entry((account, instrument)).or_default();
+            open.orders += 1;
+            if self.orders.is_armed(order) {
+                continue;
+            }
             match order.side() {
                 Side::Buy => open.buy += order.leaves(),
                 Side::Sell => open.sell += order.leaves(),
             }
             open.value += order.ticks * order.leaves();
-            open.orders += 1;
             for leg in self.instruments.legs(instrument).iter() {
                 let open = sums.entry((account, leg.instrument)).or_default();
                 match leg.side(order.side()) {
@@ -197,7 +268,7 @@ impl Venue {
     fn check_icebergs(&self) -> Result<(), String> {
         for order in self.orders.iter() {
             let terms = self.orders.terms(order);
-            let rests = order.id != self.continuation.taker();
+            let rests = order.id != self.continuation.taker() && !self.orders.is_armed(order);
             let most = if rests { terms.display.min(order.leaves().0 as u32) } else { 0 };
             must(terms.shown <= most && (terms.shown == 0) == (most == 0), || {
                 format!("order {} shows {} of at most {most}", order.id, terms.shown)
@@ -208,7 +279,10 @@ impl Venue {
 
     /// Rule 7.5, and that each position's list has its reduce-only orders that rest, by serial.
     fn check_reduce_only(&self) -> Result<(), String> {
-        let rests = |order: &&Order| order.is_reduce_only() && order.id != self.continuation.taker();
+        let rests = |order: &&Order| {
+            let waits = order.id == self.continuation.taker() || self.orders.is_armed(order);
+            order.is_reduce_only() && !waits
+        };
         let (resting, mut listed) = (self.orders.iter().filter(rests).count(), 0);
         for position in self.accounts.iter().flat_map(|(_, account)| self.positions.of(account)) {
             let (mut last, mut before) = (0, NONE);

@@ -137,6 +137,8 @@ const ROOT: Link = (NONE, 0);
 pub struct Levels {
     pages: Arena<Page>,
     table: Table,
+    /// Levels that nobody may take: each armed order has one to itself, and most that share a trigger price do not use it yet.
+    pub kept_back: u32,
     key: HashKey,
     taken: u32,
     capacity: u32,
@@ -161,6 +163,7 @@ impl Levels {
             taken: 0,
             capacity,
             ladders: 0,
+            kept_back: 0,
         }
     }
 
@@ -169,7 +172,7 @@ impl Levels {
     }
 
     pub fn is_full(&self) -> bool {
-        self.taken == self.capacity
+        self.capacity - self.taken <= self.kept_back
     }
 
     pub fn at(&self, slot: u32) -> &Level {

@@ -78,7 +78,9 @@ impl Venue {
         let order = *self.orders.at(slot_of(id));
         assert_eq!(order.id, id, "the order that is due is open");
         self.close_lots(&order, order.leaves());
+        let instrument = self.positions.at(order.position).instrument;
         self.run_taker(voice, Taker { order, is_open: true });
+        self.look_at_triggers(voice, instrument);
     }
 
     fn cross<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, taker: &mut Order) -> Stop {
@@ -118,8 +120,11 @@ impl Venue {
         taker.fill(lots);
         let maker = self.fill_resting(maker_slot, lots);
         let group = self.orders.terms(&maker).group;
-        let terms = &self.instruments[instrument];
+        let terms = &mut self.instruments[instrument];
         let is_combo = terms.is_combo;
+        if !is_combo {
+            terms.traded.at(maker.ticks);
+        }
         let made = Match { id: self.next_match, instrument, price: terms.price(maker.ticks), lots };
         self.next_match += 1;
         if is_combo {
@@ -160,7 +165,8 @@ impl Venue {
         let [bid, ask] = slots.map(|slot| self.orders.at(slot).leaves());
         let lots = bid.min(ask);
         let orders = slots.map(|slot| self.fill_resting(slot, lots));
-        let terms = &self.instruments[instrument];
+        let terms = &mut self.instruments[instrument];
+        terms.traded.at(ticks);
         let fee = (ticks * lots * terms.tick_value).share_rounded_up(terms.maker_fee);
         let made = Match { id: self.next_match, instrument, price: terms.price(ticks), lots };
         self.next_match += 1;
@@ -300,7 +306,7 @@ impl Venue {
     }
 
     /// Nothing is left of a taker.
-    fn end(&mut self, taker: &Taker) {
+    pub fn end(&mut self, taker: &Taker) {
         if taker.is_open {
             self.close(&taker.order);
         }
@@ -352,6 +358,9 @@ impl Venue {
 
     /// Takes an open order out of its queue, and its lots out of those that count.
     pub fn lift(&mut self, order: &Order) {
+        if self.orders.is_armed(order) {
+            return self.disarm(order);
+        }
         self.close_lots(order, order.leaves());
         let instrument = self.positions.at(order.position).instrument;
         let book = &mut self.instruments[instrument].book;

@@ -90,9 +90,11 @@ pub struct Terms {
     /// The account's reduce-only orders in the instrument of the next lower and the next higher serial.
     pub reduce_before: u32,
     pub reduce_after: u32,
-    /// 0 is not armed.
+    /// 0 is not armed. As on the wire; what a `Trigger` is made of, with the node's `ticks`.
     pub trigger_type: u8,
     pub condition: u8,
+    /// The flags of an armed order's `Crossing`.
+    pub posting: u8,
 }
 
 const _: () = assert!(size_of::<Terms>() <= 64);
@@ -110,6 +112,7 @@ impl Terms {
         reduce_after: NONE,
         trigger_type: 0,
         condition: 0,
+        posting: 0,
     };
 }
 
@@ -306,6 +309,11 @@ impl Orders {
     /// What is special about an order: nothing unless it says so.
     pub fn terms(&self, order: &Order) -> &Terms {
         if order.is_special() { &self.terms[order.slot() as usize] } else { &Terms::PLAIN }
+    }
+
+    /// Does it wait for a trigger (rule 8.31)?
+    pub fn is_armed(&self, order: &Order) -> bool {
+        self.terms(order).trigger_type != 0
     }
 
     pub fn terms_mut(&mut self, order: &Order) -> &mut Terms {

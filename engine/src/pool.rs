@@ -45,7 +45,7 @@ impl<T: Copy> Arena<T> {
     }
 
     pub fn is_full(&self) -> bool {
-        self.len() == self.capacity
+        self.spare() == 0
     }
 
     /// The slot that now holds `item`. The caller has asked `is_full`.

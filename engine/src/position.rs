@@ -1,9 +1,10 @@
-//! Positions: what an account holds and has open in one instrument. An entry exists while lots or open lots are not zero.
+//! Positions: what an account holds and has open in one instrument. An entry exists while lots or open lots are not zero,
+//! or an armed order holds it.
 //! It is found by (account, instrument) in a table, and each account threads its entries by instrument number, which is
 //! the order of margin sums and of snapshots. Knows no prices but those of the open orders' value.
 
 use crate::account::Account;
-use crate::pool::{Arena, NONE};
+use crate::pool::{Arena, NONE, filled};
 use crate::table::{HashKey, Table};
 use crate::units::{Lots, Side, TickLots, Ticks};
 
@@ -99,13 +100,20 @@ impl Position {
 /// All position entries of the venue.
 pub struct Positions {
     arena: Arena<Position>,
+    /// Armed orders of each entry, which have no lots there: kept beside, so that others never touch it.
+    armed: Vec<u32>,
     by_owner: Table,
     key: HashKey,
 }
 
 impl Positions {
     pub fn new(capacity: u32, key: HashKey) -> Positions {
-        Positions { arena: Arena::new(capacity, Position::flat(0, 0)), by_owner: Table::new(capacity), key }
+        Positions {
+            arena: Arena::new(capacity, Position::flat(0, 0)),
+            armed: filled(capacity as usize, 0),
+            by_owner: Table::new(capacity),
+            key,
+        }
     }
 
     pub fn len(&self) -> u32 {
@@ -136,6 +144,19 @@ impl Positions {
         })
     }
 
+    /// How many armed orders hold this entry (rule 8.31).
+    pub fn armed(&self, slot: u32) -> u32 {
+        self.armed[slot as usize]
+    }
+
+    pub fn count_armed(&mut self, slot: u32) {
+        self.armed[slot as usize] += 1;
+    }
+
+    pub fn count_disarmed(&mut self, slot: u32) {
+        self.armed[slot as usize] -= 1;
+    }
+
     /// A new entry in an account that has none in the instrument. The caller has seen that one is free.
     pub fn enter(&mut self, account: &mut Account, position: Position) -> u32 {
         let slot = self.arena.take(position);
@@ -149,7 +170,7 @@ impl Positions {
     /// Takes an entry out once nothing is left in it.
     pub fn leave_if_empty(&mut self, account: &mut Account, slot: u32) {
         let position = self.arena[slot];
-        if !position.is_empty() {
+        if !position.is_empty() || self.armed(slot) > 0 {
             return;
         }
         assert!(position.open_value == TickLots(0), "no open lots, and yet an open value");

@@ -4,8 +4,8 @@ use zerocopy::little_endian::{I64, U16};
 
 use crate::combo;
 use crate::command::{
-    AccountCreate, ComboCreate, Command, Deposit, InstrumentCreate, InstrumentState, MarkPrice, Role,
-    Sensitivity, SessionCreate, VenueOpen,
+    AccountCreate, ComboCreate, Command, Deposit, IndexPrice, InstrumentCreate, InstrumentState, MarkPrice,
+    Role, Sensitivity, SessionCreate, VenueOpen,
 };
 use crate::emit::Voice;
 use crate::event::{Confirmed, EventSink};
@@ -14,7 +14,7 @@ use crate::limits::{DEPOSIT_MAX, SENSITIVITY_MAX};
 use crate::message::Message;
 use crate::reject::Reject;
 use crate::session::Session;
-use crate::units::Money;
+use crate::units::{Money, Ticks};
 use crate::venue::Venue;
 
 /// Why a privileged command was refused, and the field that is to blame.
@@ -35,6 +35,11 @@ impl Venue {
             if role.is_none_or(|role| role == only) { Ok(()) } else { Err((Reject::Permission, 0)) }
         };
         let mut change = None;
+        let moved = match command {
+            Command::MarkPrice(request) => Some(request.instrument_id.get()),
+            Command::IndexPrice(request) => Some(request.instrument_id.get()),
+            _ => None,
+        };
         let (template, outcome) = match command {
             Command::VenueOpen(_) => {
                 let taken = may(Role::Admin).and(Err((Reject::AlreadyExists, 0)));
@@ -69,11 +74,15 @@ impl Venue {
                 let outcome = may(Role::RiskModel).and_then(|()| self.set_sensitivity(request));
                 (Sensitivity::TEMPLATE, outcome)
             }
+            Command::IndexPrice(request) => {
+                (IndexPrice::TEMPLATE, may(Role::Oracle).and_then(|()| self.set_index(request)))
+            }
             Command::Deposit(request) => {
                 (Deposit::TEMPLATE, may(Role::Bridge).and_then(|()| self.deposit(request)))
             }
             Command::Logon(_)
             | Command::NewOrder(_)
+            | Command::NewTriggerOrder(_)
             | Command::ModifyOrder(_)
             | Command::CancelOrder(_)
             | Command::MassCancel(_)
@@ -91,6 +100,9 @@ impl Venue {
         }
         if let Some(change) = change {
             self.change_state(voice, change);
+        }
+        if let (Ok(()), Some(instrument)) = (outcome, moved) {
+            self.look_at_triggers(voice, instrument);
         }
     }
 
@@ -169,15 +181,7 @@ impl Venue {
     /// Rule 3.6.
     fn set_mark(&mut self, request: &MarkPrice) -> Result<(), Refusal> {
         let id = request.instrument_id.get();
-        let instrument = self.instruments.find(id).ok_or((Reject::UnknownInstrument, 2))?;
-        if instrument.is_combo {
-            // Rule 11.2: its mark is its legs'.
-            return Err((Reject::InvalidParameter, 2));
-        }
-        let mark = instrument.ticks(request.price.get()).map_err(|bad| match bad {
-            BadPrice::OutOfRange => (Reject::InvalidParameter, 1),
-            BadPrice::OffTick => (Reject::PriceNotOnTick, 1),
-        })?;
+        let mark = self.read_reference(id, request.price.get())?;
         self.instruments[id].mark = mark;
         Ok(())
     }
@@ -197,6 +201,27 @@ impl Venue {
         let listing = self.instruments.listing_mut(id);
         (listing.delta, listing.vega) = (delta, vega);
         Ok(())
+    }
+
+    /// Rule 3.9.
+    fn set_index(&mut self, request: &IndexPrice) -> Result<(), Refusal> {
+        let id = request.instrument_id.get();
+        let index = self.read_reference(id, request.price.get())?;
+        self.instruments.triggers_mut(id).index = Some(index);
+        Ok(())
+    }
+
+    /// Rule 3.6.
+    fn read_reference(&self, instrument: u32, price: i64) -> Result<Ticks, Refusal> {
+        let row = self.instruments.find(instrument).ok_or((Reject::UnknownInstrument, 2))?;
+        if row.is_combo {
+            // Rule 11.2: its mark is its legs', and nothing follows it.
+            return Err((Reject::InvalidParameter, 2));
+        }
+        row.ticks(price).map_err(|bad| match bad {
+            BadPrice::OutOfRange => (Reject::InvalidParameter, 1),
+            BadPrice::OffTick => (Reject::PriceNotOnTick, 1),
+        })
     }
 
     /// Rule 3.7.

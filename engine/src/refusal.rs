@@ -54,13 +54,14 @@ impl Venue {
         request: Request,
         refusal: Refusal,
     ) {
-        let origin = voice.command.origin;
+        let session = self.sessions.at_mut(sender);
+        let reference = voice.reference(session.id);
         let block = OrderRejected {
             exec_id: voice.exec_id(),
             order_id: U64::new(refusal.order_id),
             cl_ord_id: U64::new(request.cl_ord_id),
-            ref_seq: origin.client_seq,
-            recv_time: origin.received_ns,
+            ref_seq: reference.seq,
+            recv_time: reference.recv_time,
             match_time: voice.time(),
             detail: I64::new(refusal.detail),
             instrument_id: U32::new(request.instrument),
@@ -70,6 +71,6 @@ impl Venue {
             ref_field_id: U16::new(refusal.field),
             pad_a: U16::new(0),
         };
-        voice.tell(self.sessions.at_mut(sender), block);
+        voice.tell(session, block);
     }
 }

@@ -15,10 +15,11 @@ use crate::continuation::Continuation;
 use crate::emit::Reference;
 use crate::engine::Engine;
 use crate::expiry;
+use crate::form::Crossing;
 use crate::instrument::{Instrument, Listing, list};
 use crate::limits::{
-    ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, REDUCE_ONLY_ORDERS_MAX,
-    SENSITIVITY_MAX,
+    ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
+    REDUCE_ONLY_ORDERS_MAX, SENSITIVITY_MAX,
 };
 use crate::margin::Asked;
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
@@ -37,6 +38,7 @@ use crate::snapshot::{
     VenueRecord,
 };
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
+use crate::trigger::{Condition, Span, Traded, TriggerType};
 use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
 use crate::window::{Fills, SLICES, Window};
@@ -80,7 +82,7 @@ fn missing(what: &str) -> SnapshotError {
     SnapshotError::Inconsistent(what.to_string())
 }
 
-/// The level of a resting order among all of them. Within it the records stand by priority, which nothing else tells.
+/// The level of a resting or armed order among all of them: instrument, ladder, rank. Within it the records stand by priority, which nothing else tells.
 type Place = (u32, u8, i64);
 
 /// Rule 4.16 for lots that are open besides those in the entry.
@@ -150,6 +152,10 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     if record.continuation.get() != 0 {
         venue.continuation = Continuation::Taker(record.continuation.get());
     }
+    if record.triggers.get() != 0 {
+        must(venue.continuation.due().is_none(), "two continuations are due")?;
+        venue.continuation = Continuation::Triggers(record.triggers.get());
+    }
     venue.deposits = Money(record.deposits.get());
     must((1..=1 << (64 - ORDER_SLOT_BITS)).contains(&venue.next_serial), "the next serial is out of range")?;
     must((1..=SEQ_MAX).contains(&venue.next_match), "the next match is out of range")?;
@@ -163,6 +169,11 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     let mut last: Option<Place> = None;
     reader.section(|record| venue.read_order(record, &mut last))?;
     let taker = venue.continuation.taker();
+    let looked_at = venue.continuation.triggers();
+    must(
+        looked_at == 0 || venue.instruments.contains(looked_at),
+        "the instrument to be continued is missing",
+    )?;
     must(taker == 0 || venue.orders.by_id(taker).is_some(), "the order to be continued is missing")?;
     venue.list_orders()?;
     reader.section(|record| venue.read_mass_cancel_record(record))?;
@@ -192,6 +203,18 @@ fn read_fills(record: &FillsRecord) -> Checked<Fills> {
     Ok(fills)
 }
 
+/// By price within one ladder, the best first.
+fn rank(side: Side, ticks: Ticks) -> i64 {
+    if side == Side::Buy { -ticks.0 } else { ticks.0 }
+}
+
+/// The next order of a ladder, or the first of one that stands behind it.
+fn follow(last: &mut Option<Place>, place: Place) -> Checked {
+    must(last.is_none_or(|last| last <= place), "orders are not in their order")?;
+    *last = Some(place);
+    Ok(())
+}
+
 impl Venue {
     fn read_account(&mut self, record: &AccountRecord) -> Checked {
         let (id, quote) = (record.account_id.get(), record.quote.get());
@@ -215,6 +238,17 @@ impl Venue {
         let id = record.terms.instrument_id.get();
         self.place_instrument(id, instrument, listing, record.state.get())?;
         self.read_sensitivity(id, record.delta.get(), record.vega.get())?;
+        let known = [&record.index, &record.last, &record.lowest, &record.highest].map(|ticks| ticks.get());
+        must(known.iter().all(|ticks| (0..=PRICE_TICKS_MAX).contains(ticks)), "a price is out of range")?;
+        let [index, last, low, high] = known.map(Ticks);
+        self.instruments.triggers_mut(id).index = (index > Ticks(0)).then_some(index);
+        if last > Ticks(0) {
+            must(
+                low > Ticks(0) && (low..=high).contains(&last),
+                "the last match is out of the span of matches",
+            )?;
+            self.instruments[id].traded = Traded { last: Some(last), span: Span { low, high } };
+        }
         let times = AuctionTimes { until_ns: record.until.get(), next_second_ns: record.next_second.get() };
         self.time_auction(id, times);
         let is_auction = self.instruments[id].state == TradingState::Auction;
@@ -316,6 +350,10 @@ impl Venue {
     /// `last` is the place of the resting order before, and `None` in front of the first.
     fn read_order(&mut self, record: &OrderRecord, last: &mut Option<Place>) -> Checked {
         let mut order = self.parse_order(record)?;
+        self.check_names(record, &order)?;
+        if record.trigger_type != 0 {
+            return self.read_armed(record, order, last);
+        }
         self.check_entry(record, &order)?;
         let is_taker = order.id == self.continuation.taker();
         let instrument = record.instrument_id.get();
@@ -333,14 +371,44 @@ impl Venue {
             must(record.shown.get() == 0, "the order to be continued shows something")?;
             return must(meets, "the order to be continued meets nothing");
         }
-        let rank = if order.side() == Side::Buy { -order.ticks.0 } else { order.ticks.0 };
-        let place = (instrument, record.side, rank);
         must(order.tif().rests(), "an order rests that may not")?;
-        must(last.is_none_or(|last| last <= place), "orders are not in their order")?;
-        must(*last == Some(place) || !self.levels.is_full(), "there are more levels than the limit")?;
-        *last = Some(place);
+        let place = (instrument, record.side, rank(order.side(), order.ticks));
+        let new_level = *last != Some(place);
+        follow(last, place)?;
+        must(!(new_level && self.levels.is_full()), "there are more levels than the limit")?;
         self.rest(&order);
         self.read_shown(record, &order)
+    }
+
+    /// An order that waits for a trigger (rules 8.30 and 8.31).
+    fn read_armed(&mut self, record: &OrderRecord, mut order: Order, last: &mut Option<Place>) -> Checked {
+        let trigger_type =
+            TriggerType::from_wire(record.trigger_type).ok_or(missing("a reference is unknown"))?;
+        let condition = Condition::from_wire(record.condition).ok_or(missing("a condition is unknown"))?;
+        let posting = Crossing::from_flags(record.posting.into()).ok_or(missing("a posting is unknown"))?;
+        let limit = Ticks(record.limit.get());
+        let is_taker = order.id == self.continuation.taker();
+        must(!is_taker && !order.is_quote(), "an armed order is a taker or a quote")?;
+        must(order.leaves() == order.qty(), "an armed order is filled")?;
+        self.check_price(record.instrument_id.get(), order.ticks)?;
+        if order.is_market() {
+            must(limit == Ticks(0) && !order.tif().rests(), "an order has a price it may not have")?;
+        } else {
+            self.check_price(record.instrument_id.get(), limit)?;
+        }
+        let suits = posting == Crossing::Takes || !order.is_market() && order.tif().rests();
+        must(suits, "an order posts that may not")?;
+        let waits_on = condition.waits_on(order.side());
+        // Behind the two sides of the book.
+        let place = 2 + if waits_on == Side::Sell { 0 } else { 3 } + trigger_type as u8;
+        follow(last, (record.instrument_id.get(), place, rank(waits_on, order.ticks)))?;
+        must(!self.levels.is_full(), "there are more levels than the limit")?;
+        must(self.orders.slots.take_exactly(order.slot()), "an order's slot is taken or out of range")?;
+        self.read_terms(record, &mut order)?;
+        self.orders.open(record.account_id.get(), order);
+        self.start_expiry(&order);
+        self.arm(&order);
+        Ok(())
     }
 
     /// What an order says of itself.
@@ -390,12 +458,21 @@ impl Venue {
                 found.ok_or(missing("an order's protection group is missing"))?
             }
         };
-        let may_join = !order.is_market() && order.tif().rests();
+        let is_armed = record.trigger_type != 0;
+        let may_join = !is_armed && !order.is_market() && order.tif().rests();
         must(group == NONE || may_join, "an order is in a group that may not be")?;
-        if expire_ns != NULL_U64 || display != 0 || order.is_reduce_only() || group != NONE {
-            self.orders.give_terms(order, Terms { expire_ns, display, group, ..Terms::PLAIN });
+        let plain = Terms { expire_ns, display, group, ..Terms::PLAIN };
+        let armed = Terms {
+            limit: Ticks(record.limit.get()),
+            posting: record.posting,
+            trigger_type: record.trigger_type,
+            condition: record.condition,
+            ..plain
+        };
+        if is_armed || expire_ns != NULL_U64 || display != 0 || order.is_reduce_only() || group != NONE {
+            self.orders.give_terms(order, if is_armed { armed } else { plain });
         }
-        if order.is_reduce_only() {
+        if order.is_reduce_only() && !is_armed {
             let position = self.positions.at(order.position);
             let others = self.reduce_only_orders(position).count() as u32;
             must(others < REDUCE_ONLY_ORDERS_MAX, "there are more reduce-only orders than may be")?;
@@ -414,11 +491,26 @@ impl Venue {
         Ok(())
     }
 
+    /// Whose it is, and what it is called.
+    fn check_names(&self, record: &OrderRecord, order: &Order) -> Checked {
+        let (account, session) = (record.account_id.get(), self.sessions.at(order.session()));
+        must(session.role == Role::Trade && session.account == account, "an order is not its session's")?;
+        must(order.cl_ord_id != 0, "a client order id is 0")?;
+        let is_of = |position| self.positions.at(position).account == account;
+        let twin = self.orders.by_client_id(account, order.cl_ord_id, is_of);
+        must(order.is_quote() || twin.is_none(), "a client order id stands twice")
+    }
+
+    /// Rule 4.5.
+    fn check_price(&self, instrument: u32, ticks: Ticks) -> Checked {
+        must((1..=PRICE_TICKS_MAX).contains(&ticks.0), "an order's price is out of range")?;
+        let price = i128::from(ticks.0) * i128::from(self.instruments[instrument].tick_size);
+        must(price <= i128::from(i64::MAX), "an order's price is out of range")
+    }
+
     /// What the rules of entry allowed once (section 4).
     fn check_entry(&self, record: &OrderRecord, order: &Order) -> Checked {
-        let (account, session) = (record.account_id.get(), self.sessions.at(order.session()));
         let instrument = &self.instruments[record.instrument_id.get()];
-        must(session.role == Role::Trade && session.account == account, "an order is not its session's")?;
         if order.is_market() {
             let bound = instrument.market_bound(order.side());
             let may = !instrument.is_combo && !order.tif().rests() && order.ticks == bound;
@@ -429,18 +521,13 @@ impl Venue {
             must(value.abs() <= Money(ORDER_VALUE_MAX), "an order's value is out of range")?;
         }
         if instrument.is_combo {
-            self.check_legs_entry(record.instrument_id.get(), account, order)?;
+            self.check_legs_entry(record.instrument_id.get(), record.account_id.get(), order)?;
         }
-        let is_of = |position| self.positions.at(position).account == account;
         let position = self.positions.at(order.position);
-        must(order.cl_ord_id != 0, "a client order id is 0")?;
         if order.is_quote() {
             let twin = position.quote(order.side()) != NONE;
             let is_taker = order.id == self.continuation.taker();
             must(!twin && !is_taker && order.tif() == Tif::Gtc, "a quote is one that no message set")?;
-        } else {
-            let twin = self.orders.by_client_id(account, order.cl_ord_id, is_of);
-            must(twin.is_none(), "a client order id stands twice")?;
         }
         check_reach(position, order.side(), order.leaves())
     }

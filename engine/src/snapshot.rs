@@ -7,10 +7,12 @@
 //!
 //! ```text
 //! head        32   version u64 (4) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
-//! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) | pad u64 | deposits i128
+//! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) |
+//!                  instrument u32 whose triggers are due (0: none) | pad u32 | deposits i128
 //! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
-//! instruments 148  (no combos) InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
-//!                  until u64 (0: none) | next_second u64 (in Auction; else 0) | delta i64 | vega i64      by id
+//! instruments 180  (no combos) InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
+//!                  until u64 (0: none) | next_second u64 (in Auction; else 0) | delta i64 | vega i64 | index i64 (ticks; 0: none) |
+//!                  last match i64 (ticks; 0: none), lowest i64 and highest i64 since triggers came to rest (0: none)  by id
 //! combos     100   ComboCreate block 80 | state u32 | delta i64 | vega i64                                by id
 //! sessions    36   session_id u64 | next_client_seq u64 | next_server_seq u64 | account_id u32 | connection u32 |
 //!                  role u8 | connected u8 (0: never, connection 0) | rising_ids u8 (0, 1) | pad u8                               by id
@@ -22,8 +24,10 @@
 //! orders      96   order_id u64 | cl_ord_id u64 | session_id u64 | price i64 (ticks) | qty i64 | leaves i64 |
 //!                  account_id u32 | instrument_id u32 | side u8 | tif u8 | stp_mode u8 | market u8 (0, 1) | stp_group u32 |
 //!                  expire_ns u64 (2^64 - 1: none) | limit i64 (armed: its own price in ticks) | display u32 (0: none) | shown u32 |
-//!                  mmp_group u16 (0: none) | reduce_only u8 | quote u8 | trigger_type u8 (0: not armed) | condition u8 | pad u16
-//!                  by instrument, buys before sells, best price first, by priority; last the taker to be continued
+//!                  mmp_group u16 (0: none) | reduce_only u8 | quote u8 | trigger_type u8 (0: not armed) | condition u8 | posting u8 | pad u8
+//!                  (armed: `price` is the trigger's, `posting` the flags 0, 1 postOnly, 2 postOnlySlide)
+//!                  by instrument, buys before sells, best price first, by priority, then the armed ones: rising before falling,
+//!                  mark, index, last, nearest first, by priority; last the taker to be continued
 //! mass cancel 48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | target u32 | canceled u32 |
 //!                  scope u8 | side u8 | kind u8 | pad u8 | pad u32         none, or the one that is to be continued
 //! book work   16   instrument_id u32 | pad u32 | price i64 (ticks; 0: its orders end)
@@ -37,7 +41,7 @@
 //! The digest: BLAKE3 of these bytes, with the records of the closed ids (not their count) replaced by their sum, u128: the
 //! wrapping sum of `mix` (in `closed_ids`) of each one and of its number, which counts those that ever entered from 0.
 //!
-//! A position stands here while lots or open lots are not zero; its open lots follow from the orders.
+//! A position stands here while lots or open lots are not zero or an armed order holds it; its open lots follow from the orders.
 
 use zerocopy::little_endian::{I32, I64, I128, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -52,6 +56,7 @@ use crate::open_orders::ListingOrders;
 use crate::order::Order;
 use crate::protection::Group;
 use crate::session::Session;
+use crate::trigger::Span;
 use crate::units::Ticks;
 use crate::venue::Venue;
 use crate::window::SLICES;
@@ -70,11 +75,12 @@ macro_rules! records {
 records! {
     Head = 32 { version: U64, last_seq: U64, last_ts_ns: U64, open: U64 }
     VenueRecord = 128 {
-        terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, pad: U64, deposits: I128,
+        terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, triggers: U32, pad: U32, deposits: I128,
     }
     AccountRecord = 48 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32, highest_id: U64 }
-    InstrumentRecord = 148 {
+    InstrumentRecord = 180 {
         terms: InstrumentCreate, state: U32, until: U64, next_second: U64, delta: I64, vega: I64,
+        index: I64, last: I64, lowest: I64, highest: I64,
     }
     ComboRecord = 100 { terms: ComboCreate, state: U32, delta: I64, vega: I64 }
     SessionRecord = 36 {
@@ -92,7 +98,7 @@ records! {
         order_id: U64, cl_ord_id: U64, session_id: U64, price: I64, qty: I64, leaves: I64,
         account_id: U32, instrument_id: U32, side: u8, tif: u8, stp_mode: u8, market: u8, stp_group: U32,
         expire_ns: U64, limit: I64, display: U32, shown: U32, mmp_group: U16, reduce_only: u8, quote: u8,
-        trigger_type: u8, condition: u8, pad: U16,
+        trigger_type: u8, condition: u8, posting: u8, pad: u8,
     }
     MassCancelRecord = 48 {
         session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, target: U32, canceled: U32,
@@ -240,7 +246,8 @@ impl Venue {
             next_serial: U64::new(self.next_serial),
             next_match: U64::new(self.next_match),
             continuation: U64::new(self.continuation.taker()),
-            pad: U64::new(0),
+            triggers: U32::new(self.continuation.triggers()),
+            pad: U32::new(0),
             deposits: I128::new(self.deposits.0),
         }
     }
@@ -302,12 +309,16 @@ impl Venue {
             quote: u8::from(order.is_quote()),
             trigger_type: terms.trigger_type,
             condition: terms.condition,
-            pad: U16::new(0),
+            posting: terms.posting,
+            pad: 0,
         }
     }
 
     fn instrument_record(&self, id: u32, row: &Instrument) -> InstrumentRecord {
         let (listing, auction) = (self.instruments.listing(id), self.instruments.auction(id));
+        let Span { low, high } = row.traded.span;
+        let traded = |ticks: Ticks| I64::new(if row.traded.last.is_some() { ticks.0 } else { 0 });
+        let known = |ticks: Option<Ticks>| I64::new(ticks.map_or(0, |ticks| ticks.0));
         let terms = InstrumentCreate {
             symbol: listing.symbol,
             tick_size: I64::new(row.tick_size),
@@ -334,6 +345,10 @@ impl Venue {
             next_second: U64::new(auction.next_second_ns),
             delta: I64::new(listing.delta),
             vega: I64::new(listing.vega),
+            index: known(self.instruments.triggers(id).index),
+            last: known(row.traded.last),
+            lowest: traded(low),
+            highest: traded(high),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::pool::NONE;
 use crate::privileged::Refusal as PrivilegedRefusal;
 use crate::refusal::{Refusal, must, refused};
 use crate::reject::Reject;
+use crate::trigger::Triggers;
 use crate::units::Side;
 use crate::venue::Venue;
 
@@ -131,6 +132,7 @@ impl Venue {
             TradingState::Expired => self.end_orders(voice, id),
             TradingState::CancelOnly | TradingState::Halted | TradingState::Settlement => (),
         }
+        self.look_at_triggers(voice, id);
     }
 
     /// Rule 10.3, as far as the steps of one command go. What is left stands first, so nothing need be remembered.
@@ -149,8 +151,11 @@ impl Venue {
 
     /// The order of an instrument that rule 10.3 cancels first.
     pub fn first_order(&self, instrument: u32) -> Option<&Order> {
-        let book = &self.instruments[instrument].book;
-        let best = [Side::Buy, Side::Sell].into_iter().map(|side| book.side(side).best);
-        best.filter(|level| *level != NONE).map(|level| self.orders.at(self.levels.at(level).head)).next()
+        let (book, triggers) = (&self.instruments[instrument].book, self.instruments.triggers(instrument));
+        let resting = [Side::Buy, Side::Sell].into_iter().map(|side| book.side(side).best);
+        let armed =
+            Triggers::places().map(|(side, trigger_type)| triggers.book(trigger_type).side(side).best);
+        let mut best = resting.chain(armed).filter(|level| *level != NONE);
+        best.next().map(|level| self.orders.at(self.levels.at(level).head))
     }
 }

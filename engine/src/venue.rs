@@ -147,6 +147,7 @@ impl Venue {
                 self.reject_session(voice, sender, refused.code.get(), template, field);
             }
             Some(Command::NewOrder(request)) => self.enter_order(voice, sender, request),
+            Some(Command::NewTriggerOrder(request)) => self.enter_trigger(voice, sender, request),
             Some(Command::ModifyOrder(request)) => self.modify_order(voice, sender, request),
             Some(Command::CancelOrder(request)) => self.cancel_order(voice, sender, request),
             Some(Command::MassCancel(request)) => self.mass_cancel(voice, sender, request),

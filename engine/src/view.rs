@@ -10,6 +10,7 @@ use crate::order::{Order, Tif};
 use crate::self_trade::Stp;
 use crate::session::Session;
 use crate::trading_state::TradingState;
+use crate::trigger::Trigger;
 use crate::units::{Lots, Money, Ppm, Side, TickValue, Ticks};
 use crate::venue::Venue;
 
@@ -41,6 +42,10 @@ pub struct InstrumentView<'a> {
     pub id: u32,
     pub symbol: &'a Char32,
     pub mark: Ticks,
+    /// `None` until the first one was told.
+    pub index: Option<Ticks>,
+    /// The price of the last match.
+    pub last: Option<Ticks>,
     pub best_bid: Option<Ticks>,
     pub best_ask: Option<Ticks>,
     /// Price9 of one tick.
@@ -87,6 +92,9 @@ pub struct OrderView {
     pub stp: Stp,
     /// Its price only bounds what it may meet.
     pub is_market: bool,
+    /// What it waits for; `None` for an order that is in the market.
+    pub trigger: Option<Trigger>,
+    /// 0 for an order without a price that waits for a trigger.
     pub price: Ticks,
     pub qty: Lots,
     pub leaves: Lots,
@@ -150,8 +158,8 @@ impl Engine {
         self.venue.iter().flat_map(|venue| venue.sessions.iter().map(session_view))
     }
 
-    /// All open orders in the canonical order: by instrument, bids before asks, best price first, oldest first; last the
-    /// taker that is to be continued.
+    /// All open orders in the canonical order: by instrument, bids before asks, best price first, oldest first, then those
+    /// that wait for a trigger; last the taker that is to be continued.
     pub fn open_orders(&self) -> impl Iterator<Item = OrderView> {
         self.venue.iter().flat_map(|venue| venue.canonical_orders().map(|order| order_view(venue, order)))
     }
@@ -160,8 +168,10 @@ impl Engine {
 impl Venue {
     pub fn canonical_orders(&self) -> impl Iterator<Item = &Order> {
         let sides = [Side::Buy, Side::Sell];
-        let resting = self.instruments.iter().flat_map(move |(_, instrument)| {
-            sides.into_iter().flat_map(move |side| instrument.book.queue(&self.levels, &self.orders, side))
+        let resting = self.instruments.iter().flat_map(move |(id, instrument)| {
+            let queue = move |side| instrument.book.queue(&self.levels, &self.orders, side);
+            let armed = self.instruments.triggers(id).queue(&self.levels, &self.orders);
+            sides.into_iter().flat_map(queue).chain(armed)
         });
         resting.map(|slot| self.orders.at(slot)).chain(self.orders.by_id(self.continuation.taker()))
     }
@@ -177,6 +187,8 @@ fn instrument_view<'a>(all: &'a Instruments, id: u32, row: &Instrument) -> Instr
         id,
         symbol: &listing.symbol,
         mark: all.mark(id),
+        index: all.triggers(id).index,
+        last: row.traded.last,
         best_bid: best(Side::Buy),
         best_ask: best(Side::Sell),
         tick_size: row.tick_size,
@@ -210,6 +222,7 @@ fn session_view(session: &Session) -> SessionView {
 fn order_view(venue: &Venue, order: &Order) -> OrderView {
     let terms = venue.orders.terms(order);
     let position = venue.positions.at(order.position);
+    let trigger = venue.trigger_of(order);
     OrderView {
         order_id: order.id,
         cl_ord_id: order.cl_ord_id,
@@ -220,7 +233,8 @@ fn order_view(venue: &Venue, order: &Order) -> OrderView {
         tif: order.tif(),
         stp: order.stp(),
         is_market: order.is_market(),
-        price: order.ticks,
+        trigger,
+        price: if trigger.is_some() { venue.orders.terms(order).limit } else { order.ticks },
         qty: order.qty(),
         leaves: order.leaves(),
         cum_qty: order.filled(),

@@ -74,15 +74,17 @@ pub fn draw(
 ) -> (Origin, Draft) {
     let kind = random.below(100);
     let draft = match kind {
-        0..38 => Draft::of(order(random, ts_ns)),
-        38..47 => quotes(random),
+        0..34 => Draft::of(order(random, ts_ns)),
+        34..40 => Draft::of(trigger_order(random, ts_ns)),
+        40..47 => quotes(random),
         47..49 => Draft::of(mmp_config(random)),
         49 => Draft::of(sensitivity(random)),
         50..66 => Draft::of(amend(random, open)),
         66..80 => Draft::of(cancel(random, open)),
         80..82 => Draft::of(open_orders(random)),
         82..85 => Draft::of(mass_cancel(random)),
-        85..88 => Draft::of(mark(random)),
+        85..87 => Draft::of(mark(random)),
+        87 => Draft::of(index(random)),
         88..90 => Draft::of(deposit(random)),
         90..94 => Draft::of(state(random, ts_ns)),
         94 => Draft::of(logon(random)),
@@ -189,6 +191,26 @@ fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
     if random.one_in(20) {
         // Any byte may be anything.
         let at = random.below(64) as usize;
+        request.as_mut_bytes()[at] = random.next() as u8;
+    }
+    request
+}
+
+fn trigger_order(random: &mut Random, ts_ns: u64) -> NewTriggerOrder {
+    let mut request = NewTriggerOrder::new_zeroed();
+    let order = order(random, ts_ns);
+    request.as_mut_bytes()[..size_of::<NewOrder>()].copy_from_slice(order.as_bytes());
+    if order.ord_type == 1 {
+        request.ord_type = 4;
+    } else {
+        (request.ord_type, request.tif) = (5, random.pick(&[3, 4]));
+    }
+    request.trigger_price = ((95 + random.below(12) as i64) * TICK_SIZE).into();
+    request.trail_offset = NULL_I64.into();
+    request.trigger_type = random.pick(&[1, 2, 3, 3]);
+    request.condition = random.pick(&[1, 1, 2]);
+    if random.one_in(20) {
+        let at = random.below(88) as usize;
         request.as_mut_bytes()[at] = random.next() as u8;
     }
     request
@@ -361,6 +383,11 @@ fn mark(random: &mut Random) -> MarkPrice {
     }
 }
 
+fn index(random: &mut Random) -> IndexPrice {
+    let MarkPrice { price, instrument_id, pad_a } = mark(random);
+    IndexPrice { price, instrument_id, pad_a }
+}
+
 fn deposit(random: &mut Random) -> Deposit {
     let amount = random.below(100_000_000) as i64;
     Deposit {
@@ -383,7 +410,9 @@ fn noise(random: &mut Random) -> Draft {
         *byte = random.below(3) as u8;
     }
     draft.bytes[2..4].copy_from_slice(
-        &random.pick(&[3_u16, 100, 110, 111, 112, 113, 114, 300, 302, 320, 324, 331, 332, 999]).to_le_bytes(),
+        &random
+            .pick(&[3_u16, 100, 101, 110, 111, 112, 113, 114, 300, 301, 302, 320, 324, 331, 332, 999])
+            .to_le_bytes(),
     );
     draft
 }

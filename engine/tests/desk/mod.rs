@@ -131,13 +131,14 @@ fn describe_block(message: &[u8]) -> String {
     }
     if let Some(e) = block::<OrderAccepted>(message) {
         return format!(
-            "Accepted {} #{} {} {}@{}{} ref {}",
+            "Accepted {} #{} {} {}@{}{}{} ref {}",
             order_name(e.order_id.get()),
             e.cl_ord_id,
             side_name(e.side),
             e.leaves_qty,
             price_name(e.price.get()),
             display_name(e.display_qty.get()),
+            if e.status == status::SUSPENDED { " armed" } else { "" },
             e.ref_seq
         );
     }
@@ -183,11 +184,12 @@ fn describe_block(message: &[u8]) -> String {
     if let Some(e) = block::<OrderRejected>(message) {
         let code = code_name(e.code.get());
         return format!(
-            "Rejected {code} field {} detail {} #{} order {}",
+            "Rejected {code} field {} detail {} #{} order {}{}",
             e.ref_field_id,
             e.detail,
             e.cl_ord_id,
-            order_name(e.order_id.get())
+            order_name(e.order_id.get()),
+            if e.ref_template_id == NewTriggerOrder::TEMPLATE { " trigger" } else { "" }
         );
     }
     if let Some(e) = block::<OrderCanceled>(message) {
@@ -527,6 +529,7 @@ pub fn session(id: u64, account: u32, role: Role) -> SessionCreate {
 
 fn command(words: &Words<'_>) -> Vec<u8> {
     match words.plain[1] {
+        "buy" | "sell" if trigger_ticks(words).is_some() => bytes_of(new_trigger_order(words)),
         "buy" => bytes_of(new_order(words, 1)),
         "sell" => bytes_of(new_order(words, 2)),
         "cancel" => bytes_of(CancelOrder {
@@ -571,6 +574,11 @@ fn command(words: &Words<'_>) -> Vec<u8> {
             until: (words.or("until", 0) as u64).into(),
         }),
         "mark" => bytes_of(MarkPrice {
+            price: (words.or("price", words.or("ticks", 0) * i128::from(TICK_SIZE)) as i64).into(),
+            instrument_id: (words.or("instrument", 1) as u32).into(),
+            pad_a: 0.into(),
+        }),
+        "index" => bytes_of(IndexPrice {
             price: (words.or("price", words.or("ticks", 0) * i128::from(TICK_SIZE)) as i64).into(),
             instrument_id: (words.or("instrument", 1) as u32).into(),
             pad_a: 0.into(),
@@ -797,6 +805,27 @@ fn new_order(words: &Words<'_>, side: u8) -> NewOrder {
         flags: (words.or("order_flags", i128::from(posting(words) | grouped(words))) as u16).into(),
         mmp_group: (words.or("mmp", 0) as u16).into(),
     }
+}
+
+/// Where `stop=` or `take=` stands behind an order: the condition and the trigger price.
+fn trigger_ticks(words: &Words<'_>) -> Option<(u8, i128)> {
+    let stop = words.find("stop").map(|ticks| (1, ticks));
+    stop.or(words.find("take").map(|ticks| (2, ticks)))
+}
+
+/// An order with `stop=ticks` or `take=ticks`, and `on=` 1 mark, 2 index, 3 last.
+fn new_trigger_order(words: &Words<'_>) -> NewTriggerOrder {
+    let order = new_order(words, if words.plain[1] == "buy" { 1 } else { 2 });
+    let (condition, ticks) = trigger_ticks(words).expect("a trigger");
+    let mut request = NewTriggerOrder::new_zeroed();
+    request.as_mut_bytes()[..size_of::<NewOrder>()].copy_from_slice(order.as_bytes());
+    request.ord_type = words.or("type", if order.ord_type == 2 { 5 } else { 4 }) as u8;
+    request.trigger_price = (words.or("trigger", ticks * i128::from(TICK_SIZE)) as i64).into();
+    request.trail_offset = (words.or("trail", i128::from(NULL_I64)) as i64).into();
+    request.oco_group = (words.or("oco", 0) as u32).into();
+    request.trigger_type = words.or("on", 1) as u8;
+    request.condition = words.or("condition", i128::from(condition)) as u8;
+    request
 }
 
 /// Plays `script` and holds the answers against those that stand in it.
