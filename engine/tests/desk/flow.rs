@@ -165,7 +165,7 @@ fn order(random: &mut Random, ts_ns: u64) -> NewOrder {
         }
         1 => (request.ord_type, request.price) = (3, NULL_I64.into()),
         2 | 3 => request.flags = random.pick(&[1, 2, 2, 3]).into(),
-        4 | 5 => {
+        7 | 8 => {
             request.flags = 8.into();
             request.mmp_group = random.pick(&[1, 1, 2]).into();
         }
