@@ -137,7 +137,7 @@ fn the_flow_meets_the_rules() {
         (20, "MassCancelAck Done"),
         (1, "MassCancelAck Unknown"),
         (20, "template 324"),
-        (10, " auction "),
+        (2, " auction "),
         (20, " Indicative 1 0@none"),
         (20, "surplus"),
         (20, "AuctionRule"),
