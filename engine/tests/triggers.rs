@@ -333,7 +333,7 @@ fn trigger_orders_are_refused_in_order() {
         > 10:11 Rejected InvalidCombination field 13 detail 0 #2 order 0.0 trigger
         10 buy 1@90 #2 stop=150 order_flags=8 mmp=1
         > 10:12 Rejected InvalidCombination field 14 detail 0 #2 order 0.0 trigger
-        10 buy 1@90 #2 stop=150 mmp=1 ioc post
+        10 buy 1@90 #2 stop=150 mmp=1 order_flags=1 ioc
         > 10:13 Rejected InvalidCombination field 15 detail 0 #2 order 0.0 trigger
         10 buy 1@90 #2 stop=150 ioc post trail=1
         > 10:14 Rejected InvalidCombination field 12 detail 0 #2 order 0.0 trigger
