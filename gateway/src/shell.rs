@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use engine::TradingState;
 use engine::command::ModifyOrder;
 use engine::event::{
     Confirmed, MassCancelAck, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
@@ -32,6 +33,15 @@ const WAIT_SECONDS_MAX: i64 = 86_400;
 /// Lines that are read ahead of the one being executed.
 const LINES_AHEAD: usize = 16;
 
+const STATES: [(&str, TradingState); 6] = [
+    ("auction", TradingState::Auction),
+    ("open", TradingState::Open),
+    ("cancel-only", TradingState::CancelOnly),
+    ("halted", TradingState::Halted),
+    ("settlement", TradingState::Settlement),
+    ("expired", TradingState::Expired),
+];
+
 const COMMANDS: &str = "\
 buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
 buy SYMBOL LOTS market [reduce] takes what there is; the rest is canceled
@@ -41,6 +51,8 @@ cancel ID | cID | all           by the venue's order id, by the client's, as c7,
 open [SYMBOL]                   every open order of the account, as the venue has it now
 orders, positions, instruments  what this session was told
 mark SYMBOL PRICE               the mark price, from an oracle session
+state SYMBOL STATE              auction, open, cancel-only, halted, settlement or expired, from an administrator's
+auction SYMBOL SECONDS          an auction that opens by itself
 wait SECONDS                    show what happens meanwhile
 help, quit";
 
@@ -188,6 +200,8 @@ impl<W: Write> Shell<W> {
             ["mark", symbol, price] => self.mark(symbol, price)?,
             ["open"] => self.open_orders(0)?,
             ["open", symbol] => self.open_orders(find(&self.config, symbol)?.id)?,
+            ["state", symbol, state] => self.state(symbol, state)?,
+            ["auction", symbol, seconds] => self.auction(symbol, seconds)?,
             ["orders"] => self.list_orders()?,
             ["positions"] => self.list_positions()?,
             ["instruments"] => self.list_instruments()?,
@@ -259,6 +273,22 @@ impl<W: Write> Shell<W> {
         let instrument = find(&self.config, symbol)?.id;
         let price9 = parse_price(price)?;
         self.ask(orders::mark(instrument, price9))
+    }
+
+    fn state(&mut self, symbol: &str, name: &str) -> Result<(), Fault> {
+        let instrument = find(&self.config, symbol)?.id;
+        let found = STATES.iter().find(|(known, _)| *known == name);
+        let (_, state) = found.ok_or_else(|| Fault::Line(usage("state")))?;
+        self.ask(orders::state(instrument, *state, 0))
+    }
+
+    /// The seconds count from now by the clock of this machine.
+    fn auction(&mut self, symbol: &str, seconds: &str) -> Result<(), Fault> {
+        let instrument = find(&self.config, symbol)?.id;
+        let ms = decimal::parse(seconds, 3).ok().filter(|ms| (1..=1000 * WAIT_SECONDS_MAX).contains(ms));
+        let lasts = Duration::from_millis(ms.ok_or_else(|| Fault::Line(usage("auction")))?.unsigned_abs());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.ask(orders::state(instrument, TradingState::Auction, (now + lasts).as_nanos() as u64))
     }
 
     /// Sends, and shows what happens until the answer is whole.
@@ -566,7 +596,7 @@ fn amount(config: &ClientConfig, instrument: u32, lots: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::command::{CancelOrder, MarkPrice, NewOrder};
+    use engine::command::{CancelOrder, InstrumentState, MarkPrice, NewOrder};
     use engine::event::{OrderAccepted, OrderCanceled, OrderExecuted, OrderRejected};
     use engine::message::Message;
     use zerocopy::FromZeros;
@@ -651,11 +681,20 @@ mod tests {
             let mut confirmed = Confirmed::new_zeroed();
             (confirmed.ref_seq, confirmed.code) = (U64::new(4), U16::new(Reject::Permission.code()));
             connection.say(END_OF_EVENT, 5, confirmed);
+            let state: InstrumentState = connection.hear().expect("state").block();
+            assert_eq!((state.instrument_id.get(), state.state, state.until.get()), (1, 5, 0));
+            (confirmed.ref_seq, confirmed.code) = (U64::new(5), U16::new(0));
+            connection.say(END_OF_EVENT, 6, confirmed);
+            let auction: InstrumentState = connection.hear().expect("auction").block();
+            assert_eq!(auction.state, 3);
+            assert!(auction.until.get() > 1 << 60, "a time of day");
+            confirmed.ref_seq = U64::new(6);
+            connection.say(END_OF_EVENT, 7, confirmed);
             assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
         });
         let (ended, text) = shown(
             &venue,
-            "buy btc-perp 2 50000\norders\npositions\ncancel c1\norders\nsell BTC-PERP 1 40000 ioc\nmark BTC-PERP 1.5\nquit\nbuy",
+            "buy btc-perp 2 50000\norders\npositions\ncancel c1\norders\nsell BTC-PERP 1 40000 ioc\nmark BTC-PERP 1.5\nstate BTC-PERP cancel-only\nauction BTC-PERP 1.5\nquit\nbuy",
         );
         assert_eq!(ended, Ok(()));
         assert_eq!(
@@ -669,6 +708,8 @@ c1 canceled: 1 lot (0.001) of BTC-PERP, on request, order 501
 no open orders
 c3 refused: margin is insufficient, 12.5 short
 command 4 refused: the session's role does not allow this
+command 5 done
+command 6 done
 "
         );
         venue.done();
@@ -682,7 +723,7 @@ command 4 refused: the session's role does not allow this
         });
         let (ended, text) = shown(
             &venue,
-            "frobnicate\nbuy BTC-PERP\nbuy BTC-PERP 1 1 gtc\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\ninstruments\n\n",
+            "frobnicate\nbuy BTC-PERP\nbuy BTC-PERP 1 1 gtc\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\nstate BTC-PERP shut\nauction BTC-PERP 0\ninstruments\n\n",
         );
         assert_eq!(ended, Ok(()));
         assert_eq!(
@@ -696,6 +737,8 @@ use it as: buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
 price: 'cheap' is not a decimal number with at most 9 places: it has a character that is no digit
 'me' is no order: give the venue's id as 16777216, or yours as c7; `orders` lists both
 'long' is not a number of seconds up to a day, such as 1.5
+use it as: state SYMBOL STATE              auction, open, cancel-only, halted, settlement or expired, from an administrator's
+use it as: auction SYMBOL SECONDS          an auction that opens by itself
 BTC-PERP: 1 lot is 0.001, prices in steps of 0.5
 "
         );

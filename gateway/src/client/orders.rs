@@ -1,7 +1,8 @@
 //! Commands with every field that a plain one does not use set to its null.
 
+use engine::TradingState;
 use engine::command::{
-    CancelOrder, Deposit, MarkPrice, MassCancel, ModifyOrder, NewOrder, OpenOrdersRequest,
+    CancelOrder, Deposit, InstrumentState, MarkPrice, MassCancel, ModifyOrder, NewOrder, OpenOrdersRequest,
 };
 use engine::message::{NULL_I64, NULL_U64};
 use engine::units::Side;
@@ -135,6 +136,17 @@ pub fn open_orders(account: u32, instrument: u32, cl_ord_id: u64) -> OpenOrdersR
 /// A mark price, from an oracle session.
 pub fn mark(instrument: u32, price9: i64) -> MarkPrice {
     MarkPrice { price: I64::new(price9), instrument_id: U32::new(instrument), pad_a: U32::ZERO }
+}
+
+/// A trading state, from an administrator's session. An auction ends at `until_ns`; 0 is none.
+pub fn state(instrument: u32, state: TradingState, until_ns: u64) -> InstrumentState {
+    InstrumentState {
+        instrument_id: U32::new(instrument),
+        state: state as u8,
+        pad_a: 0,
+        pad_b: U16::ZERO,
+        until: U64::new(until_ns),
+    }
 }
 
 /// Collateral that arrived, from a bridge session; `amount6` in 1e-6.
