@@ -106,6 +106,9 @@ pub struct OrderView {
     /// What a match may take of it now; 0 of an iceberg that waits to be continued.
     pub shown: Lots,
     pub is_reduce_only: bool,
+    pub is_quote: bool,
+    /// Its protection group, 0 for none.
+    pub mmp_group: u16,
 }
 
 impl Engine {
@@ -242,5 +245,7 @@ fn order_view(venue: &Venue, order: &Order) -> OrderView {
         display: (terms.display != 0).then_some(Lots(i64::from(terms.display))),
         shown: venue.orders.shown(order),
         is_reduce_only: order.is_reduce_only(),
+        is_quote: order.is_quote(),
+        mmp_group: venue.group_number(order),
     }
 }

@@ -63,8 +63,8 @@ fn seen(it: &OrderView) -> Order {
         price: it.price.0.into(),
         qty: it.qty.0.into(),
         leaves: it.leaves.0.into(),
-        quote: false,
-        group: 0,
+        quote: it.is_quote,
+        group: it.mmp_group,
         expiry: it.expire_ns,
         display: it.display.map(|lots| lots.0.into()),
         shown: it.display.map_or(0, |_| it.shown.0.into()),
@@ -75,9 +75,7 @@ fn seen(it: &OrderView) -> Order {
 
 /// The model's orders by instrument, buys before sells, best price first, oldest first.
 fn canonical(model: &Model) -> Vec<Order> {
-    // What a view does not show.
-    let plain = |order: &Order| Order { quote: false, group: 0, ..*order };
-    let mut orders: Vec<Order> = model.open_orders().iter().map(plain).collect();
+    let mut orders = model.open_orders().to_vec();
     orders.sort_by_key(|it| (it.instrument, !it.buy, if it.buy { -it.price } else { it.price }));
     orders
 }

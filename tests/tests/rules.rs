@@ -300,6 +300,14 @@ fn words(message: &[u8]) -> Option<String> {
         let (field, detail) = (it.ref_field_id.get(), it.detail.get());
         return Some(format!("{} {field} detail {detail}", code(it.code.get())));
     }
+    if let Some(it) = block::<MmpTriggered>(message) {
+        let (group, reason, canceled) = (it.mmp_group.get(), it.reason, it.canceled.get());
+        return Some(format!("group {group} breached reason {reason} canceled {canceled}"));
+    }
+    if let Some(it) = block::<RequestComplete>(message) {
+        let refused = it.code.get() != 0;
+        return Some(if refused { code(it.code.get()) } else { format!("complete {}", it.count.get()) });
+    }
     if let Some(it) = block::<Confirmed>(message) {
         let refused = format!("{} {}", code(it.code.get()), it.ref_field_id.get());
         return Some(if it.code.get() == 0 { "done".into() } else { refused });
@@ -1177,4 +1185,35 @@ fn an_amend_that_asks_for_less_is_admitted_to_the_poor() {
     assert_eq!(world.amend(ANNE, 1, Some(11), None), "10: InsufficientMargin 0 detail 120");
     assert_eq!(world.amend(ANNE, 1, None, Some(150)), "10: modified! 10@150 left 10 status 1 lost");
     assert_eq!(world.amend(ANNE, 1, Some(9), Some(300)), "10: InsufficientMargin 0 detail 980");
+}
+
+// 9.14 and 9.15
+
+#[test]
+fn a_group_has_a_thousand_members_and_not_one_more() {
+    let profile = Profile { orders_per_account: 1_100, ..Profile::ROOMY };
+    let mut world = World::open(profile).listed(0, 0).funded(1_000_000_000);
+    let mut terms = MmpConfig::new_zeroed();
+    (terms.account_id, terms.mmp_group) = (ANNE.1.into(), 1.into());
+    (terms.window_ms, terms.count_limit) = (1.into(), 1.into());
+    for limit in [&mut terms.qty_limit, &mut terms.delta_limit, &mut terms.vega_limit] {
+        *limit = NULL_I64.into();
+    }
+    assert_eq!(world.from(ANNE.0, terms), "10: complete 0");
+    let member = |it: &mut NewOrder| (it.flags, it.mmp_group) = (8.into(), 1.into());
+    for _ in 0..1_000 {
+        assert!(world.order_with(ANNE, 1, 1, 90, member).starts_with("10: accepted"));
+    }
+    assert_eq!(world.order_with(ANNE, 1, 1, 90, member), "10: OpenOrderLimit 15 detail 1000");
+    assert!(world.buy(ANNE, 1, 89).starts_with("10: accepted"));
+    // One fill takes all others away, far beyond the cap, and what did not belong to them trades on.
+    let answer = world.sell(BEN, 5, 89);
+    assert_eq!(answer.matches("10: canceled reason 4 left 1 done 0").count(), 999);
+    let last = "10: group 1 breached reason 4 canceled 999";
+    assert!(answer.ends_with(last), "{answer}");
+    assert_eq!(
+        world.go_on(1_002 << 24 | 1_001),
+        "20: taker 1@89 left 3 fee 0 position -2 | 10: maker 1@89 left 0 fee 0 position 2"
+    );
+    assert_eq!(world.order_with(ANNE, 1, 1, 80, member), "10: MmpFrozen 15 detail 0");
 }

@@ -30,7 +30,7 @@ const PROTECTION: [&str; 7] = [
     "a breach of more than one member",
     "a member order trades as maker",
 ];
-const AUCTIONS: [&str; 7] = [
+const AUCTIONS: [&str; 10] = [
     "an indicative price with a surplus of bids",
     "an indicative price with a surplus of asks",
     "an indicative price that clears",
@@ -38,15 +38,22 @@ const AUCTIONS: [&str; 7] = [
     "a second of an auction",
     "an auction ended by its time",
     "an uncrossing",
+    "an uncrossing waits",
+    "an amend in an auction keeps its place",
+    "an amend in an auction rests anew",
 ];
-const COMBOS_SEEN: [&str; 5] = [
+const COMBOS_SEEN: [&str; 8] = [
     "a combo of two legs trades",
     "a combo of three legs trades",
     "a combo of four legs trades",
     "a combo trades below nothing",
     "a leg trades below nothing",
+    "a combo's order is amended",
+    "a combo's order would meet its own",
+    "a combo's order is swept by a mass cancel",
 ];
-const BOTH: [&str; 2] = ["a breach in an auction", "a combo's quote trades"];
+const BOTH: [&str; 3] =
+    ["a breach in an auction", "a combo's quote trades", "a reduce-only order is cut in an uncrossing"];
 
 impl Coverage {
     /// The events, codes and names that the features bring.
@@ -74,7 +81,7 @@ impl Coverage {
             &[Permission, UnknownAccount, NotYourAccount, InvalidCombination, MmpNotConfigured, Capacity];
         let combo = &[Permission, InvalidParameter, AlreadyExists, UnknownInstrument];
         let told = &[Permission, UnknownInstrument, InvalidParameter];
-        let codes: [(bool, u16, u16, &[Reject]); 11] = [
+        let codes: [(bool, u16, u16, &[Reject]); 12] = [
             (has.quotes, MassQuoteAck::TEMPLATE, 0, whole),
             (has.quotes && has.mmp, MassQuoteAck::TEMPLATE, 0, &[MmpNotConfigured, MmpFrozen]),
             (has.mmp, RequestComplete::TEMPLATE, 0, config),
@@ -86,6 +93,7 @@ impl Coverage {
             (has.states, confirmed, InstrumentState::TEMPLATE, &[ExpiredInstrument]),
             (has.combos, confirmed, ComboCreate::TEMPLATE, combo),
             (has.auctions, rejected, NewOrder::TEMPLATE, &[AuctionRule]),
+            (has.auctions, rejected, ModifyOrder::TEMPLATE, &[AuctionRule]),
         ];
         for (_, event, of, codes) in codes.into_iter().filter(|it| it.0) {
             all.extend(codes.iter().map(|code| Answer::Code { event, of, code: code.code() }));
@@ -107,13 +115,14 @@ impl Coverage {
         let transitions =
             states.filter(|(from, to)| may(*from) && may(*to) && (*from != EXPIRED || *to == EXPIRED));
         all.extend(transitions.map(|(from, to)| Answer::Transition { from, to }));
-        let names: [(bool, &[&'static str]); 6] = [
+        let names: [(bool, &[&'static str]); 7] = [
             (has.quotes, &QUOTES),
             (has.mmp, &PROTECTION),
             (has.auctions, &AUCTIONS),
             (has.combos, &COMBOS_SEEN),
             (has.auctions && has.mmp, &BOTH[..1]),
-            (has.quotes && has.combos, &BOTH[1..]),
+            (has.quotes && has.combos, &BOTH[1..2]),
+            (has.auctions && has.reduce_only, &BOTH[2..]),
         ];
         all.extend(names.iter().filter(|it| it.0).flat_map(|it| it.1).map(|name| Answer::Feature(name)));
         all
@@ -192,6 +201,13 @@ impl Coverage {
         if crossing > 0 {
             self.feature(AUCTIONS[6]);
         }
+        if crossing > 0 && model.continuation().is_some() {
+            self.feature(AUCTIONS[7]);
+        }
+        let mut canceled = events.iter().filter_map(|it| block::<OrderCanceled>(&it[ROUTE_BYTES..]));
+        if crossing > 0 && canceled.any(|it| it.reason == reason::REDUCE_ONLY) {
+            self.feature(BOTH[2]);
+        }
         if breached && crossing > 0 {
             self.feature(BOTH[0]);
         }
@@ -229,6 +245,25 @@ impl Coverage {
         }
         if let Some(it) = block::<OrderExecuted>(message) {
             self.count_trade(before, model, it);
+        }
+        let instrument = |id: u32| model.instrument(id).expect("it has orders");
+        if let Some(it) = block::<OrderModified>(message) {
+            let instrument = instrument(it.instrument_id.get());
+            if instrument.state == AUCTION {
+                self.feature(AUCTIONS[7 + usize::from(it.priority_kept)]);
+            }
+            if instrument.is_combo() {
+                self.feature(COMBOS_SEEN[5]);
+            }
+        }
+        if let Some(it) =
+            block::<OrderCanceled>(message).filter(|it| instrument(it.instrument_id.get()).is_combo())
+        {
+            match it.reason {
+                reason::STP => self.feature(COMBOS_SEEN[6]),
+                reason::MASS_CANCEL => self.feature(COMBOS_SEEN[7]),
+                _ => {}
+            }
         }
         if let Some(it) = block::<OrderCanceled>(message)
             && before.quote_ids.contains(&it.order_id.get())
