@@ -4,7 +4,7 @@
 use engine::units::Side;
 use engine::{Engine, OrderView};
 
-use crate::model::{Model, Order};
+use crate::model::{Model, Order, Trigger};
 
 pub fn same_state(engine: &Engine, model: &Model) {
     model.check();
@@ -13,7 +13,7 @@ pub fn same_state(engine: &Engine, model: &Model) {
     let accounts: Vec<_> = engine.accounts().map(|it| (it.id, it.quote.0)).collect();
     assert_eq!(accounts, model.accounts().collect::<Vec<_>>(), "quotes");
     for account in engine.accounts() {
-        let (id, open) = (account.id, model.open_orders().iter().filter(|order| order.account == account.id));
+        let (id, open) = (account.id, model.all_orders().filter(|order| order.account == account.id));
         assert_eq!(account.open_orders as usize, open.count(), "open orders of account {id}");
         assert_eq!(account.blocked, model.is_blocked(id), "whether account {id} is blocked");
         assert_eq!(account.equity.0, model.equity(id), "equity of account {id}");
@@ -34,9 +34,16 @@ pub fn same_state(engine: &Engine, model: &Model) {
             it.id
         );
         assert_eq!(i128::from(it.mark.0), known.mark, "mark of instrument {}", it.id);
+        assert_eq!(it.index.map(|price| price.0.into()), known.index, "index of instrument {}", it.id);
+        let last = known.matched.map(|matched| matched.last);
+        assert_eq!(it.last.map(|price| price.0.into()), last, "last price of instrument {}", it.id);
         assert_eq!(i128::from(it.price_band.0), known.band_ppm, "band of instrument {}", it.id);
     }
-    assert_eq!(engine.open_orders().map(|it| seen(&it)).collect::<Vec<_>>(), canonical(model), "open orders");
+    let (armed, booked): (Vec<_>, Vec<_>) = engine.open_orders().partition(|it| it.trigger.is_some());
+    assert_eq!(booked.iter().map(seen).collect::<Vec<_>>(), canonical(model), "open orders");
+    let mut armed: Vec<_> = armed.iter().map(seen).collect();
+    armed.sort_by_key(|it| it.order_id);
+    assert_eq!(armed, armed_of(model), "armed orders");
     for session in engine.sessions() {
         let known = model.session(session.id).expect("the engine's sessions are the model's");
         assert_eq!(session.next_client_seq, known.next_client_seq);
@@ -69,8 +76,24 @@ fn seen(it: &OrderView) -> Order {
         display: it.display.map(|lots| lots.0.into()),
         shown: it.display.map_or(0, |_| it.shown.0.into()),
         reduce_only: it.is_reduce_only,
-        trigger: None,
+        trigger: it.trigger.map(|trigger| Trigger {
+            kind: trigger.trigger_type as u8,
+            condition: trigger.condition as u8,
+            price: trigger.ticks.0.into(),
+            flags: 0,
+        }),
     }
+}
+
+/// The model's armed orders by serial; a view shows nothing of the flags they will be judged by.
+fn armed_of(model: &Model) -> Vec<Order> {
+    let plain = |order: &Order| Order {
+        trigger: order.trigger.map(|trigger| Trigger { flags: 0, ..trigger }),
+        ..*order
+    };
+    let mut armed: Vec<Order> = model.armed().iter().map(plain).collect();
+    armed.sort_by_key(|it| it.order_id);
+    armed
 }
 
 /// The model's orders by instrument, buys before sells, best price first, oldest first.

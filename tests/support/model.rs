@@ -787,7 +787,7 @@ impl Model {
     }
 
     /// Every open order, armed ones too.
-    fn all_orders(&self) -> impl Iterator<Item = &Order> {
+    pub fn all_orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter().chain(&self.armed)
     }
 

@@ -39,6 +39,8 @@ impl Model {
             band_ppm: it.price_band_ppm.get().into(),
             state: states::OPEN,
             auction: None,
+            index: None,
+            matched: None,
             delta: 0,
             vega: 0,
             ..first

@@ -45,7 +45,7 @@ pub struct Trigger {
 pub struct Matched {
     lowest: i128,
     highest: i128,
-    last: i128,
+    pub last: i128,
 }
 
 impl Model {

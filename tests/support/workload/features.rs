@@ -32,7 +32,7 @@ impl Features {
         time: true,
         icebergs: true,
         reduce_only: true,
-        triggers: false,
+        triggers: true,
         closed_ids: true,
         rising_ids: true,
         scopes: true,
