@@ -92,7 +92,7 @@ impl Profile {
         orders_per_account: 20,
         matches_per_command: 6,
         closed_ids: 20,
-        features: Features::NOW,
+        features: Features::ALL,
     };
     /// Sweeps end at the cap again and again.
     pub const CAPPED: Profile =
@@ -108,7 +108,7 @@ impl Profile {
         orders_per_account: 12,
         matches_per_command: 3,
         closed_ids: 0,
-        features: Features::NOW,
+        features: Features::ALL,
     };
     /// Few prices, deep queues behind each.
     pub const FLAT: Profile =

@@ -27,22 +27,6 @@ const UNKNOWN: u16 = 99;
 const REDUCE_ONLY: u16 = 4;
 
 impl Features {
-    /// Those of the engine as it is.
-    pub const NOW: Features = Features {
-        time: true,
-        icebergs: true,
-        reduce_only: true,
-        triggers: true,
-        closed_ids: true,
-        rising_ids: true,
-        scopes: true,
-        open_orders: true,
-        quotes: true,
-        mmp: true,
-        states: true,
-        auctions: true,
-        combos: true,
-    };
     pub const ALL: Features = Features {
         time: true,
         icebergs: true,
@@ -58,6 +42,31 @@ impl Features {
         auctions: true,
         combos: true,
     };
+
+    /// All but those that a list names: what is left narrows a difference down.
+    pub fn without(names: &str) -> Features {
+        let mut features = Features::ALL;
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            let switch = match name {
+                "time" => &mut features.time,
+                "icebergs" => &mut features.icebergs,
+                "reduce_only" => &mut features.reduce_only,
+                "triggers" => &mut features.triggers,
+                "closed_ids" => &mut features.closed_ids,
+                "rising_ids" => &mut features.rising_ids,
+                "scopes" => &mut features.scopes,
+                "open_orders" => &mut features.open_orders,
+                "quotes" => &mut features.quotes,
+                "mmp" => &mut features.mmp,
+                "states" => &mut features.states,
+                "auctions" => &mut features.auctions,
+                "combos" => &mut features.combos,
+                _ => panic!("no feature is called {name}"),
+            };
+            *switch = false;
+        }
+        features
+    }
 
     pub fn tame(&self, message: &mut [u8]) {
         self.tame_template(message);
