@@ -5,7 +5,7 @@ use crate::command::{NewOrder, NewTriggerOrder};
 use crate::emit::Voice;
 use crate::event::{EventSink, status};
 use crate::form::{Form, OrdType};
-use crate::message::{Message, NULL_I64};
+use crate::message::Message;
 use crate::order::{Nature, Order, Terms};
 use crate::refusal::{Refusal, Request};
 use crate::trigger::{Condition, Trigger, TriggerType};
@@ -72,12 +72,12 @@ impl Venue {
         let account = request.account_id.get();
         let id = self.take_order_id();
         let position = self.enter_position(position, account, request.instrument_id.get());
-        let (limit, price) = match form.ord_type {
-            OrdType::Limit(ticks) => (ticks, request.price.get()),
-            OrdType::Market | OrdType::MarketToLimit => (Ticks(0), NULL_I64),
+        let limit = match form.ord_type {
+            OrdType::Limit(ticks) => ticks,
+            OrdType::Market | OrdType::MarketToLimit => Ticks(0),
         };
         self.raise_highest_id(sender, account, request.cl_ord_id.get());
-        self.tell_accepted(voice, sender, request, id, form.lots, price, status::SUSPENDED);
+        self.tell_accepted(voice, sender, request, id, status::SUSPENDED);
         let nature = Nature {
             is_market: form.ord_type == OrdType::Market,
             is_reduce_only: form.is_reduce_only,

@@ -215,7 +215,8 @@ impl Venue {
         let position = self.enter_position(admitted.position, request.account_id.get(), instrument);
         let price = if is_market { NULL_I64 } else { self.instruments[instrument].price(ticks) };
         self.raise_highest_id(sender, request.account_id.get(), request.cl_ord_id.get());
-        self.tell_accepted(voice, sender, request, id, lots, price, status::NEW);
+        let taken = NewOrder { price: I64::new(price), qty: I64::new(lots.0), ..*request };
+        self.tell_accepted(voice, sender, &taken, id, status::NEW);
         let nature = Nature { is_market, is_reduce_only, ..Nature::plain(sender, side, tif, stp) };
         let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
         if let Some(terms) = admitted.form.terms() {
@@ -238,37 +239,35 @@ impl Venue {
         })
     }
 
-    /// Rule 5.1: the request as it was taken, with the order's own price.
+    /// Rule 5.1: `taken` is the request with the price and the quantity that the order has.
     pub fn tell_accepted<S: EventSink>(
         &mut self,
         voice: &mut Voice<'_, S>,
         sender: u32,
-        request: &NewOrder,
+        taken: &NewOrder,
         id: u64,
-        lots: Lots,
-        price: i64,
         status: u8,
     ) {
         let reference = voice.reference(voice.command.origin.session.get());
         let block = OrderAccepted {
             exec_id: voice.exec_id(),
             order_id: U64::new(id),
-            cl_ord_id: request.cl_ord_id,
+            cl_ord_id: taken.cl_ord_id,
             ref_seq: reference.seq,
             recv_time: reference.recv_time,
             match_time: voice.time(),
-            price: I64::new(price),
-            qty: I64::new(lots.0),
-            leaves_qty: I64::new(lots.0),
-            display_qty: request.display_qty,
-            instrument_id: request.instrument_id,
-            account_id: request.account_id,
-            side: request.side,
-            ord_type: request.ord_type,
-            tif: request.tif,
+            price: taken.price,
+            qty: taken.qty,
+            leaves_qty: taken.qty,
+            display_qty: taken.display_qty,
+            instrument_id: taken.instrument_id,
+            account_id: taken.account_id,
+            side: taken.side,
+            ord_type: taken.ord_type,
+            tif: taken.tif,
             status,
-            flags: request.flags,
-            mmp_group: request.mmp_group,
+            flags: taken.flags,
+            mmp_group: taken.mmp_group,
         };
         voice.tell(self.sessions.at_mut(sender), block);
     }
