@@ -33,7 +33,18 @@ pub struct Ledger {
     accounts: BTreeMap<u32, Account>,
     deposits: Money,
     asked: Asked,
+    /// What waits for the other side of its match.
+    halves: Vec<Half>,
     changes: u64,
+}
+
+/// One side of a match, and the position that it is said to lead to.
+#[derive(Clone, Copy)]
+struct Half {
+    match_id: u64,
+    instrument: u32,
+    account: u32,
+    position: Lots,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +96,9 @@ impl Ledger {
 
     /// Holds every balance and position against the engine's, and the sums against rules 7.1 and 7.2.
     pub fn compare(&self, engine: &Engine) -> Result<(), Disagreement> {
+        if let Some(half) = self.halves.first() {
+            return Err(half.alone());
+        }
         self.compare_accounts(engine)?;
         self.compare_sums(engine)
     }
@@ -206,16 +220,39 @@ impl Ledger {
             Side::Sell => value,
         };
         account.quote -= fee;
-        let position = account.trade(instrument, side.signed(lots));
+        account.trade(instrument, side.signed(lots));
         self.account(ACCOUNT_FEES).quote += fee;
         self.changes += 1;
-        if position != Lots(executed.position.get()) {
-            return Err(wrong(&format!(
-                "its position is said as {}, the sum is {}",
-                executed.position, position.0
-            )));
+        self.pair(Half {
+            match_id: executed.match_id.get(),
+            instrument,
+            account: id,
+            position: Lots(executed.position.get()),
+        })
+    }
+
+    /// RULES 5.3: what both sides are said to hold is so after both, which may be one account's; in a combo leg by leg.
+    fn pair(&mut self, half: Half) -> Result<(), Disagreement> {
+        if let Some(stale) = self.halves.iter().find(|other| other.match_id != half.match_id) {
+            return Err(stale.alone());
         }
-        Ok(())
+        let Some(place) = self.halves.iter().position(|other| other.instrument == half.instrument) else {
+            self.halves.push(half);
+            return Ok(());
+        };
+        let first = self.halves.swap_remove(place);
+        [first, half].iter().try_for_each(|half| self.check_position(half))
+    }
+
+    fn check_position(&self, half: &Half) -> Result<(), Disagreement> {
+        let position = self.accounts[&half.account].lots(half.instrument);
+        if position == half.position {
+            return Ok(());
+        }
+        Err(Disagreement(format!(
+            "match {}: account {}, its position is said as {}, the sum is {}",
+            half.match_id, half.account, half.position.0, position.0
+        )))
     }
 
     fn account(&mut self, id: u32) -> &mut Account {
@@ -224,14 +261,25 @@ impl Ledger {
 }
 
 impl Account {
-    fn trade(&mut self, instrument: u32, lots: Lots) -> Lots {
+    fn trade(&mut self, instrument: u32, lots: Lots) {
         let position = self.positions.entry(instrument).or_default();
         *position += lots;
-        let after = *position;
-        if after == Lots::ZERO {
+        if *position == Lots::ZERO {
             self.positions.remove(&instrument);
         }
-        after
+    }
+
+    fn lots(&self, instrument: u32) -> Lots {
+        self.positions.get(&instrument).copied().unwrap_or_default()
+    }
+}
+
+impl Half {
+    fn alone(&self) -> Disagreement {
+        Disagreement(format!(
+            "match {}: its other side in instrument {} is missing",
+            self.match_id, self.instrument
+        ))
     }
 }
 

@@ -93,6 +93,44 @@ fn a_confirmation_that_nothing_asked_for_is_noticed() {
     assert!(sentence.contains("template 310 is confirmed"), "{sentence}");
 }
 
+/// Both sides of a match are one account's: what it holds is as it was, and each side says so.
+#[test]
+fn an_account_may_stand_on_both_sides() {
+    let mut venue = Venue::open();
+    venue.order(MAKER, BTC, Side::Sell, 1000, 10);
+    venue.order(MAKER, BTC, Side::Buy, 1000, 4);
+    let ledger = heard(&venue.records).expect("no disagreement");
+    ledger.compare(&venue.engine).expect("agreement");
+    assert_eq!(ledger.accounts()[&MAKER].positions, [].into());
+}
+
+#[test]
+fn a_match_with_one_side_is_noticed() {
+    let mut venue = Venue::open();
+    venue.order(MAKER, BTC, Side::Sell, 1000, 10);
+    venue.order(TAKER, BTC, Side::Buy, 1000, 4);
+    let last = venue.records.pop().expect("the maker's execution");
+    assert_eq!(template(&last), 204);
+    let ledger = heard(&venue.records).expect("no disagreement yet");
+    let Disagreement(sentence) = ledger.compare(&venue.engine).expect_err("a side is missing");
+    assert!(sentence.contains("its other side in instrument 1 is missing"), "{sentence}");
+    venue.order(TAKER, BTC, Side::Buy, 1000, 4);
+    let Disagreement(sentence) = heard(&venue.records).map(|_| ()).expect_err("another match");
+    assert!(sentence.contains("match 1: its other side"), "{sentence}");
+}
+
+/// A ledger of these records.
+fn heard(records: &[Written]) -> Result<Ledger, Disagreement> {
+    let mut ledger = Ledger::default();
+    for written in records {
+        match written.kind {
+            Kind::Command => ledger.command(&written.payload),
+            _ => ledger.event(&written.payload)?,
+        }
+    }
+    Ok(ledger)
+}
+
 /// A combo at a negative price: only its legs' executions move anything.
 #[test]
 fn the_legs_of_a_combo_sum_to_what_it_moves() {
@@ -100,13 +138,7 @@ fn the_legs_of_a_combo_sum_to_what_it_moves() {
     venue.list_combo(3, 4);
     venue.order(MAKER, 4, Side::Sell, -50, 7);
     venue.order(TAKER, 4, Side::Buy, 0, 5);
-    let mut ledger = Ledger::default();
-    for written in &venue.records {
-        match written.kind {
-            Kind::Command => ledger.command(&written.payload),
-            _ => ledger.event(&written.payload).expect("no disagreement"),
-        }
-    }
+    let ledger = heard(&venue.records).expect("no disagreement");
     ledger.compare(&venue.engine).expect("agreement");
     let held: Vec<_> = ledger.accounts()[&TAKER].positions.iter().map(|(id, lots)| (*id, lots.0)).collect();
     assert_eq!(held, [(BTC, 5), (3, -5)]);
