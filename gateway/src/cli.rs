@@ -67,7 +67,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:7701";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Profile {
-    /// Three instruments, four funded members, one oracle
+    /// Three instruments and a combo of two of them, four funded members, one oracle
     Demo,
 }
 

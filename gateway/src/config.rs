@@ -14,6 +14,7 @@ use crate::message::fixed_text;
 
 pub const CONFIG_FILE: &str = "ballast.toml";
 pub const JOURNAL_DIRECTORY: &str = "journal";
+const LEGS_MAX: usize = 4;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub limits: Capacities,
     #[serde(default, rename = "instrument")]
     pub instruments: Vec<Instrument>,
+    #[serde(default, rename = "combo")]
+    pub combos: Vec<Combo>,
     #[serde(default, rename = "account")]
     pub accounts: Vec<Account>,
     #[serde(default, rename = "session")]
@@ -138,6 +141,28 @@ pub struct Instrument {
 pub enum Kind {
     Perpetual = 1,
     Future = 2,
+}
+
+/// Instruments that trade together in a book of their own (section 11 of the rules).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Combo {
+    pub id: u32,
+    pub symbol: String,
+    pub qty_max: i64,
+    /// How far from the mark an order may be priced, measured on the marks of all legs together.
+    pub price_band_ppm: u32,
+    #[serde(default, rename = "leg")]
+    pub legs: Vec<Leg>,
+}
+
+/// So many lots for each lot of the combo, the other way where the ratio is negative.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leg {
+    /// The symbol of an `[[instrument]]` of this file.
+    pub instrument: String,
+    pub ratio: i32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -256,15 +281,23 @@ impl Config {
         if self.journal.mark_every == 0 {
             return Err("[journal] mark_every must be at least 1".into());
         }
-        unique("instrument id", self.instruments.iter().map(|instrument| instrument.id))?;
-        unique("instrument symbol", self.instruments.iter().map(|instrument| &instrument.symbol))?;
+        let ids = self.instruments.iter().map(|instrument| instrument.id);
+        unique("instrument id", ids.chain(self.combos.iter().map(|combo| combo.id)))?;
+        let symbols = self.instruments.iter().map(|instrument| &instrument.symbol);
+        unique("instrument symbol", symbols.chain(self.combos.iter().map(|combo| &combo.symbol)))?;
         unique("account id", self.accounts.iter().map(|account| account.id))?;
         unique("account name", self.accounts.iter().map(|account| &account.name))?;
         unique("session id", self.sessions.iter().map(|session| session.id))?;
         self.instruments.iter().try_for_each(Instrument::check)?;
+        self.combos.iter().try_for_each(|combo| combo.check(self))?;
         self.accounts.iter().try_for_each(Account::check)?;
         self.sessions.iter().try_for_each(|session| session.check(self))?;
         self.keys().map(|_| ())
+    }
+
+    /// The instrument that a leg names.
+    pub fn instrument(&self, symbol: &str) -> Option<&Instrument> {
+        self.instruments.iter().find(|instrument| instrument.symbol == symbol)
     }
 
     pub fn keys(&self) -> Result<Keys, String> {
@@ -317,9 +350,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
 impl Instrument {
     fn check(&self) -> Result<(), String> {
         let at = |fault: String| format!("[[instrument]] {}: {fault}", self.symbol);
-        if self.symbol.is_empty() || self.symbol.len() > 32 || !self.symbol.is_ascii() {
-            return Err(at("symbol must be 1 to 32 ASCII characters".into()));
-        }
+        check_symbol(&self.symbol).map_err(at)?;
         for (name, text) in
             [("tick", &self.tick), ("lot", &self.lot), ("contract", &self.contract), ("mark", &self.mark)]
         {
@@ -331,6 +362,32 @@ impl Instrument {
     pub fn symbol_field(&self) -> Char32 {
         fixed_text(&self.symbol)
     }
+}
+
+impl Combo {
+    fn check(&self, config: &Config) -> Result<(), String> {
+        let at = |fault: String| format!("[[combo]] {}: {fault}", self.symbol);
+        check_symbol(&self.symbol).map_err(at)?;
+        if !(2..=LEGS_MAX).contains(&self.legs.len()) {
+            return Err(at(format!("it must have 2 to {LEGS_MAX} legs")));
+        }
+        let unknown = self.legs.iter().find(|leg| config.instrument(&leg.instrument).is_none());
+        match unknown {
+            Some(leg) => Err(at(format!("leg '{}' is the symbol of no [[instrument]]", leg.instrument))),
+            None => Ok(()),
+        }
+    }
+
+    pub fn symbol_field(&self) -> Char32 {
+        fixed_text(&self.symbol)
+    }
+}
+
+fn check_symbol(symbol: &str) -> Result<(), String> {
+    if symbol.is_empty() || symbol.len() > 32 || !symbol.is_ascii() {
+        return Err("symbol must be 1 to 32 ASCII characters".into());
+    }
+    Ok(())
 }
 
 impl Account {
@@ -358,11 +415,12 @@ impl Account {
 }
 
 /// The roles that a session can use, by the names in the file.
-pub const ROLES: [(&str, Role); 6] = [
+pub const ROLES: [(&str, Role); 7] = [
     ("trade", Role::Trade),
     ("read-only", Role::ReadOnly),
     ("cancel-only", Role::CancelOnly),
     ("oracle", Role::Oracle),
+    ("risk-model", Role::RiskModel),
     ("bridge", Role::Bridge),
     ("admin", Role::Admin),
 ];
@@ -408,6 +466,21 @@ mod tests {
         mark = "50000"
         qty_max = 1000
         initial_margin_ppm = 50000
+        [[instrument]]
+        id = 2
+        symbol = "BTC-DEC"
+        kind = "future"
+        tick = "0.5"
+        lot = "0.001"
+        mark = "50500"
+        qty_max = 1000
+        initial_margin_ppm = 50000
+        [[combo]]
+        id = 3
+        symbol = "BTC-ROLL"
+        qty_max = 1000
+        price_band_ppm = 50000
+        leg = [{ instrument = "BTC-DEC", ratio = 1 }, { instrument = "BTC-PERP", ratio = -1 }]
         [[account]]
         id = 4
         name = "alice"
@@ -451,6 +524,14 @@ mod tests {
             ("role = \"trade\"", "role = \"cancel-only\"\nrising_ids = true", "whose ids could rise"),
             ("deposit = \"1000\"", "deposit = \"-1\"", "negative"),
             ("kind = \"perpetual\"", "kind = \"swap\"", "unknown variant `swap`"),
+            ("id = 3", "id = 2", "instrument id 2 is there twice"),
+            ("\"BTC-ROLL\"", "\"BTC-PERP\"", "instrument symbol BTC-PERP is there twice"),
+            (
+                "leg = [{ instrument = \"BTC-DEC\"",
+                "leg = [{ instrument = \"BTC-ROLL\"",
+                "leg 'BTC-ROLL' is the symbol of no",
+            ),
+            (", { instrument = \"BTC-PERP\", ratio = -1 }", "", "it must have 2 to 4 legs"),
         ] {
             let text = fault(from, to);
             assert!(text.contains(told), "{to}: {text}");

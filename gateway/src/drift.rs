@@ -5,7 +5,7 @@ use engine::command::Role;
 use engine::limits::Limits;
 use engine::{Engine, InstrumentView};
 
-use crate::config::{Account, Config, Instrument, ROLES, Session};
+use crate::config::{Account, Combo, Config, Instrument, ROLES, Session};
 use crate::decimal;
 use crate::message::shown_text;
 
@@ -18,6 +18,11 @@ pub fn differences(config: &Config, engine: &Engine) -> Vec<String> {
     for instrument in &config.instruments {
         if let Some(view) = engine.instruments().find(|view| view.id == instrument.id) {
             instrument_of(instrument, &view, &mut told);
+        }
+    }
+    for combo in &config.combos {
+        if let Some(view) = engine.instruments().find(|view| view.id == combo.id) {
+            combo_of(combo, &view, config, &mut told);
         }
     }
     for account in &config.accounts {
@@ -77,9 +82,26 @@ fn instrument_of(says: &Instrument, has: &InstrumentView<'_>, told: &mut Vec<Str
         ("initial_margin_ppm", has.initial_margin.0.into(), says.initial_margin_ppm.into()),
         ("maker_fee_ppm", has.maker_fee.0.into(), says.maker_fee_ppm.into()),
         ("taker_fee_ppm", has.taker_fee.0.into(), says.taker_fee_ppm.into()),
+        ("price_band_ppm", has.price_band.0.into(), says.price_band_ppm.into()),
     ] {
         compare(told, &what, name, has, says);
     }
+}
+
+fn combo_of(says: &Combo, has: &InstrumentView<'_>, config: &Config, told: &mut Vec<String>) {
+    let what = format!("[[combo]] {}", says.id);
+    compare(told, &what, "symbol", shown_text(has.symbol), says.symbol.clone());
+    let id = |symbol: &str| config.instrument(symbol).map_or(0, |instrument| instrument.id);
+    let legs = says.legs.iter().map(|leg| (leg.ratio, id(&leg.instrument)));
+    let known = has.legs.iter().map(|leg| (leg.ratio, leg.instrument));
+    compare(told, &what, "the sum of its legs", legs_shown(known), legs_shown(legs));
+    compare(told, &what, "qty_max", has.qty_max.0, says.qty_max);
+    compare(told, &what, "price_band_ppm", has.price_band.0, says.price_band_ppm);
+}
+
+/// Ratios and instrument ids.
+fn legs_shown(legs: impl Iterator<Item = (i32, u32)>) -> String {
+    legs.map(|(ratio, instrument)| format!("{ratio:+} of {instrument}")).collect::<Vec<_>>().join(", ")
 }
 
 fn account_of(says: &Account, engine: &Engine, told: &mut Vec<String>) {

@@ -1,13 +1,13 @@
 //! From the operator's file to sequenced commands: what the file lists and the engine does not yet have is created, in the
 //! file's order. On an empty journal that is everything, so the journal alone can rebuild the venue. Knows no file.
 
-use engine::command::{AccountCreate, Deposit, InstrumentCreate, SessionCreate, VenueOpen};
+use engine::command::{AccountCreate, ComboCreate, Deposit, InstrumentCreate, SessionCreate, VenueOpen};
 use engine::message::{Framed, Message, Origin};
 use engine::{Due, Engine};
-use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::little_endian::{I32, I64, U16, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::config::{Account, Config, Instrument, Session};
+use crate::config::{Account, Combo, Config, Instrument, Session};
 use crate::decimal;
 
 /// A command payload, and the words that name it in an error.
@@ -41,6 +41,11 @@ pub fn commands(config: &Config, engine: &Engine, random: &[u8; 32]) -> Vec<Gene
                 instrument_create(instrument),
                 format!("[[instrument]] {}", instrument.symbol),
             ));
+        }
+    }
+    for combo in &config.combos {
+        if !engine.instruments().any(|known| known.id == combo.id) {
+            commands.push(command(combo_create(combo, config), format!("[[combo]] {}", combo.symbol)));
         }
     }
     for account in &config.accounts {
@@ -101,6 +106,22 @@ fn instrument_create(instrument: &Instrument) -> InstrumentCreate {
         kind: instrument.kind as u8,
         ..InstrumentCreate::new_zeroed()
     }
+}
+
+fn combo_create(combo: &Combo, config: &Config) -> ComboCreate {
+    let mut create = ComboCreate {
+        symbol: combo.symbol_field(),
+        qty_max: I64::new(combo.qty_max),
+        instrument_id: U32::new(combo.id),
+        price_band_ppm: U32::new(combo.price_band_ppm),
+        ..ComboCreate::new_zeroed()
+    };
+    for (place, leg) in combo.legs.iter().enumerate() {
+        let instrument = config.instrument(&leg.instrument);
+        let id = instrument.expect("the configuration was checked when it was loaded").id;
+        (create.leg_instruments[place], create.leg_ratios[place]) = (U32::new(id), I32::new(leg.ratio));
+    }
+    create
 }
 
 fn account_create(account: &Account) -> Vec<Genesis> {

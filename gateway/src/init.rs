@@ -13,8 +13,8 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 
 use crate::client_config::{ClientConfig, ClientInstrument};
 use crate::config::{
-    Account, CONFIG_FILE, Capacities, Config, Idle, Instrument, Journal, Key, Kind, Session, Threads, Venue,
-    to_hex,
+    Account, CONFIG_FILE, Capacities, Combo, Config, Idle, Instrument, Journal, Key, Kind, Leg, Session,
+    Threads, Venue, to_hex,
 };
 
 pub const CLIENTS_DIRECTORY: &str = "clients";
@@ -52,6 +52,18 @@ fn instrument(
     }
 }
 
+/// The future against the perpetual of the same underlying.
+fn roll() -> Combo {
+    let leg = |symbol: &str, ratio| Leg { instrument: symbol.into(), ratio };
+    Combo {
+        id: 4,
+        symbol: "BTC-DEC26-PERP".into(),
+        qty_max: 1_000_000,
+        price_band_ppm: 50_000,
+        legs: vec![leg("BTC-DEC26", 1), leg("BTC-PERP", -1)],
+    }
+}
+
 /// The demonstration venue, without keys.
 fn demo(name: &str, listen: &str) -> Config {
     let member = |(name, account, _): &(&str, u32, u64)| Account {
@@ -74,6 +86,7 @@ fn demo(name: &str, listen: &str) -> Config {
             instrument(2, "ETH-PERP", Kind::Perpetual, 2, ["0.05", "0.01", "3000"], 50_000),
             instrument(3, "BTC-DEC26", Kind::Future, 1, ["0.5", "0.001", "50500"], 80_000),
         ],
+        combos: vec![roll()],
         accounts: MEMBERS.iter().map(member).collect(),
         sessions: Vec::new(),
     }
@@ -103,7 +116,7 @@ pub fn write_demo(directory: &Path, listen: &str) -> Result<Vec<PathBuf>, String
     }
     config.check()?;
     let head = "# The venue that `ballast serve` runs from this directory. What is added here is created at the next start;\n\
-                # instruments, accounts and sessions that exist are never changed or removed from here.\n\n";
+                # instruments, combos, accounts and sessions that exist are never changed or removed from here.\n\n";
     let body =
         toml::to_string(&config).map_err(|error| format!("the configuration cannot be written: {error}"))?;
     // Last, because its presence says that the directory is complete.
@@ -139,12 +152,18 @@ fn write_client(
     session: u64,
     role: &str,
 ) -> Result<PathBuf, String> {
-    let shown = |instrument: &Instrument| ClientInstrument {
-        id: instrument.id,
-        symbol: instrument.symbol.clone(),
-        tick: instrument.tick.clone(),
-        lot: instrument.lot.clone(),
+    let shown = |id, symbol: &str, sizes: &Instrument| ClientInstrument {
+        id,
+        symbol: symbol.into(),
+        tick: sizes.tick.clone(),
+        lot: sizes.lot.clone(),
     };
+    let listed = config.instruments.iter().map(|one| shown(one.id, &one.symbol, one));
+    // A combo has the tick and the lot of its legs.
+    let combos = config.combos.iter().filter_map(|combo| {
+        let leg = combo.legs.first().and_then(|leg| config.instrument(&leg.instrument))?;
+        Some(shown(combo.id, &combo.symbol, leg))
+    });
     let client = ClientConfig {
         address: config.venue.listen.clone(),
         session,
@@ -152,7 +171,7 @@ fn write_client(
         key_file: Path::new("..").join(KEYS_DIRECTORY).join(format!("{name}.pem")),
         account,
         role: role.into(),
-        instruments: config.instruments.iter().map(shown).collect(),
+        instruments: listed.chain(combos).collect(),
     };
     let text = toml::to_string(&client).map_err(|error| format!("{name}: {error}"))?;
     let path = directory.join(CLIENTS_DIRECTORY).join(format!("{name}.toml"));

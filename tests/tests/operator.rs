@@ -79,6 +79,13 @@ fn a_directory_without_a_venue_is_not_found_and_a_broken_file_is_named_with_its_
         ("id = 13", "id = 12", "account id 12 is there twice"),
         ("mark = \"50000\"", "mark = \"50000.3\"", "BTC-PERP"),
         ("orders_per_account = 10000", "orders_per_account = 0", "field 10"),
+        (
+            "instrument = \"BTC-PERP\"",
+            "instrument = \"BTC\"",
+            "[[combo]] BTC-DEC26-PERP: leg 'BTC' is the symbol of no",
+        ),
+        ("instrument = \"BTC-PERP\"", "instrument = \"ETH-PERP\"", "[[combo]] BTC-DEC26-PERP"),
+        ("ratio = -1", "ratio = 9", "[[combo]] BTC-DEC26-PERP"),
     ];
     for (from, to, fault) in faults {
         assert!(good.contains(from), "{from}: {good}");

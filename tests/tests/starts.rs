@@ -84,6 +84,8 @@ fn values_that_have_no_effect_are_named() {
     edit(&home, |text| {
         text.replace("tick = \"0.5\"", "tick = \"0.25\"")
             .replace("orders_per_account = 10000", "orders_per_account = 7")
+            .replace("ratio = -1", "ratio = -2")
+            .replacen("price_band_ppm = 100000", "price_band_ppm = 7", 1)
             .replacen("role = \"trade\"", "role = \"cancel-only\"", 1)
     });
     let venue = home.serve();
@@ -91,6 +93,8 @@ fn values_that_have_no_effect_are_named() {
     for told in [
         "[limits]: orders_per_account is 10000 in the venue, 7 in the file",
         "[[instrument]] 1: tick is 0.5 in the venue, 0.25 in the file",
+        "[[instrument]] 1: price_band_ppm is 100000 in the venue, 7 in the file",
+        "[[combo]] 4: the sum of its legs is +1 of 3, -1 of 1 in the venue, +1 of 3, -2 of 1 in the file",
         "[[session]] 1001: role is trade in the venue, cancel-only in the file",
     ] {
         assert!(ignored.iter().any(|line| line.contains(told)), "{told}: {ignored:?}");
