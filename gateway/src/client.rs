@@ -16,10 +16,11 @@ mod tests;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::command::{CancelOrder, NewOrder};
+use engine::command::{CancelOrder, MassQuote, NewOrder, QuoteEntry};
 use engine::event::LogonAck;
-use engine::limits::{FRAME_BYTES_MAX, KEEP_ALIVE_MS_MIN};
-use engine::message::Message;
+use engine::limits::{FRAME_BYTES_MAX, KEEP_ALIVE_MS_MIN, QUOTE_ENTRIES_MAX};
+use engine::message::{Framed, GroupSize, Message};
+use zerocopy::IntoBytes;
 use zerocopy::little_endian::U64;
 
 use crate::client_config::ClientConfig;
@@ -157,12 +158,28 @@ impl Client {
     /// Numbers one command and keeps it until `flush` or `next_event`, so that many leave in one system call.
     pub fn queue<M: Message>(&mut self, block: M) -> Result<u64, ClientError> {
         const { assert!(M::TEMPLATE >= NUMBERED_FROM && FRAME_BYTES_MIN + size_of::<M>() <= FRAME_BYTES_MAX) };
+        self.queue_message(Framed::new(block).as_bytes())
+    }
+
+    /// Sends a mass quote as `send` does a command: every entry sets both sides of its instrument.
+    pub fn send_quotes(&mut self, head: MassQuote, entries: &[QuoteEntry]) -> Result<u64, ClientError> {
+        if entries.len() > QUOTE_ENTRIES_MAX {
+            return Err(ClientError::TooManyQuotes(entries.len()));
+        }
+        let (head, size) = (Framed::new(head), GroupSize::of(entries));
+        let parts = [head.as_bytes(), size.as_bytes(), entries.as_bytes()];
+        let seq = self.queue_message(&parts.concat())?;
+        let _ = self.flush_once();
+        Ok(seq)
+    }
+
+    fn queue_message(&mut self, message: &[u8]) -> Result<u64, ClientError> {
         if self.sent.len() >= self.options.unanswered_max {
             return Err(ClientError::TooManyUnanswered(self.sent.len()));
         }
         self.have_link()?;
         let seq = self.next_client_seq;
-        self.sent.push(seq, now_ns(), block);
+        self.sent.push(seq, now_ns(), message);
         self.next_client_seq += 1;
         Ok(seq)
     }
@@ -307,7 +324,7 @@ impl Client {
                 return Err(ClientError::Gap { expected: self.next_server_seq, received: event.server_seq });
             }
         }
-        let decided = match event.body {
+        let decided = match &event.body {
             Body::NotApplied(hole) => {
                 hole.from_seq.get().saturating_add(u64::from(hole.count.get())).saturating_sub(1)
             }

@@ -24,9 +24,11 @@ pub mod net;
 pub mod outbox;
 pub mod peers;
 pub mod pipeline;
+pub mod quoting;
 pub mod recovery;
 #[allow(unsafe_code)]
 pub mod ring;
+pub mod sentence;
 pub mod serve;
 pub mod session;
 pub mod shell;

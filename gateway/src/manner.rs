@@ -16,7 +16,8 @@ HOW, any of:
   day | for=SECONDS             rests until the next 08:00 UTC; rests so long (otherwise: until canceled)
   post | slide                  refused if it would take; moved to where it would not
   show=LOTS                     an iceberg, which shows so much at a time
-  reduce                        only ever brings the position nearer to flat";
+  reduce                        only ever brings the position nearer to flat
+  group=N                       one of the orders that protection group N cancels together";
 
 /// A hundred years are for ever.
 const SECONDS_MAX: i64 = 100 * 366 * 86_400;
@@ -27,6 +28,7 @@ pub struct Manner {
     stays: Option<Duration>,
     display: Option<i64>,
     flags: u16,
+    group: u16,
 }
 
 impl Manner {
@@ -55,6 +57,10 @@ impl Manner {
             Some(("show", lots)) if self.display.is_none() => {
                 Some(Manner { display: Some(lots.parse().ok()?), ..self })
             }
+            Some(("group", number)) => {
+                let group = number.parse().ok().filter(|group| *group != 0)?;
+                Some(Manner { group, ..self.with_flag(orders::MMP)? })
+            }
             Some(_) => None,
         }
     }
@@ -75,6 +81,7 @@ impl Manner {
             expire_time: expires.map_or(order.expire_time, |at| U64::new(at.as_nanos() as u64)),
             display_qty: self.display.map_or(order.display_qty, I64::new),
             flags: U16::new(order.flags.get() | self.flags),
+            mmp_group: U16::new(self.group),
             ..order
         }
     }
@@ -87,21 +94,30 @@ mod tests {
 
     use super::*;
 
-    fn said(words: &str) -> Option<(u8, u64, i64, u16)> {
+    fn said(words: &str) -> Option<(u8, u64, i64, u16, u16)> {
         let order = orders::limit(4, 1, Side::Buy, 1, 1, Tif::Gtc, 1);
         let words: Vec<&str> = words.split_whitespace().collect();
         let order = Manner::read(&words)?.of(order, UNIX_EPOCH + Duration::from_secs(60));
-        Some((order.tif, order.expire_time.get(), order.display_qty.get(), order.flags.get()))
+        Some((
+            order.tif,
+            order.expire_time.get(),
+            order.display_qty.get(),
+            order.flags.get(),
+            order.mmp_group.get(),
+        ))
     }
 
     #[test]
     fn words_become_fields() {
         for (words, fields) in [
-            ("", Some((2, NULL_U64, NULL_I64, 0))),
-            ("ioc reduce", Some((3, NULL_U64, NULL_I64, 4))),
-            ("fok", Some((4, NULL_U64, NULL_I64, 0))),
-            ("day post show=3", Some((1, NULL_U64, 3, 1))),
-            ("slide for=1.5", Some((5, 61_500_000_000, NULL_I64, 2))),
+            ("", Some((2, NULL_U64, NULL_I64, 0, 0))),
+            ("ioc reduce", Some((3, NULL_U64, NULL_I64, 4, 0))),
+            ("fok", Some((4, NULL_U64, NULL_I64, 0, 0))),
+            ("day post show=3", Some((1, NULL_U64, 3, 1, 0))),
+            ("slide for=1.5", Some((5, 61_500_000_000, NULL_I64, 2, 0))),
+            ("group=7 day", Some((1, NULL_U64, NULL_I64, 8, 7))),
+            ("group=0", None),
+            ("group=7 group=7", None),
             ("day for=1", None),
             ("ioc ioc", None),
             ("reduce reduce", None),

@@ -5,15 +5,10 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use engine::TradingState;
-use engine::command::ModifyOrder;
-use engine::event::{
-    Confirmed, MassCancelAck, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
-    RequestComplete,
-};
+use engine::command::{ModifyOrder, NewOrder};
 use engine::message::{Message, NULL_I64};
-use engine::reject::Reject;
 use engine::units::Side;
+use engine::{Condition, TradingState, TriggerType};
 use zerocopy::little_endian::I64;
 
 use crate::client::orders::{self, Tif};
@@ -22,6 +17,8 @@ use crate::client::{Body, Client, ClientError, ConnectOptions, Event};
 use crate::client_config::{ClientConfig, ClientInstrument};
 use crate::decimal;
 use crate::manner::{self, Manner};
+use crate::quoting::{Protection, Quoting};
+use crate::sentence::{amount, price, sentence, side_name};
 
 /// How long the prompt leaves a typed line or an event unseen.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -46,11 +43,21 @@ const COMMANDS: &str = "\
 buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
 buy SYMBOL LOTS market [reduce] takes what there is; the rest is canceled
 sell SYMBOL LOTS PRICE [HOW] | market [reduce]
+stop SIDE SYMBOL LOTS REFERENCE TRIGGER PRICE [HOW] | market [reduce]
+                                waits until mark, index or last is at TRIGGER or worse for SIDE, buy or sell
+take ...                        the same, but waits for TRIGGER or better
+quote SYMBOL BID ASK [...] [slide] [group=N]
+                                both sides of instruments anew, each as LOTS@PRICE or none
+mmp N SECONDS FREEZE [qty=N] [count=N] [delta=N] [vega=N]
+                                what group N may trade in SECONDS before it is canceled and frozen (0: until reset)
+mmp reset N                     ends a freeze
 modify cID LOTS PRICE [show=LOTS]  the new total, what is filled included, the new price, and what an iceberg shows
 cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
 open [SYMBOL]                   every open order of the account, as the venue has it now
 orders, positions, instruments  what this session was told
 mark SYMBOL PRICE               the mark price, from an oracle session
+index SYMBOL PRICE              the index price, from an oracle session
+sensitivity SYMBOL DELTA VEGA   what one lot counts in a group, from a risk model's session
 state SYMBOL STATE              auction, open, cancel-only, halted, settlement or expired, from an administrator's
 auction SYMBOL SECONDS          an auction that opens by itself
 wait SECONDS                    show what happens meanwhile
@@ -191,6 +198,17 @@ impl<W: Write> Shell<W> {
             [] => {}
             ["buy", symbol, lots, price, how @ ..] => self.order(Side::Buy, symbol, lots, price, how)?,
             ["sell", symbol, lots, price, how @ ..] => self.order(Side::Sell, symbol, lots, price, how)?,
+            ["stop", side, symbol, lots, reference, trigger, price, how @ ..] => {
+                let armed = (Condition::Stop, *reference, *trigger);
+                self.trigger_order(armed, side, symbol, lots, price, how)?;
+            }
+            ["take", side, symbol, lots, reference, trigger, price, how @ ..] => {
+                let armed = (Condition::TakeProfit, *reference, *trigger);
+                self.trigger_order(armed, side, symbol, lots, price, how)?;
+            }
+            ["quote", words @ ..] => self.quote(words)?,
+            ["mmp", "reset", group] => self.reset(group)?,
+            ["mmp", words @ ..] => self.protect(words)?,
             ["modify", id, lots, price, show @ ..] => self.modify(id, lots, price, show)?,
             ["cancel", "all"] => {
                 let own = self.client.position().next_client_seq;
@@ -198,6 +216,8 @@ impl<W: Write> Shell<W> {
             }
             ["cancel", id] => self.cancel(id)?,
             ["mark", symbol, price] => self.mark(symbol, price)?,
+            ["index", symbol, price] => self.index(symbol, price)?,
+            ["sensitivity", symbol, delta, vega] => self.sensitivity(symbol, delta, vega)?,
             ["open"] => self.open_orders(0)?,
             ["open", symbol] => self.open_orders(find(&self.config, symbol)?.id)?,
             ["state", symbol, state] => self.state(symbol, state)?,
@@ -221,6 +241,43 @@ impl<W: Write> Shell<W> {
         price: &str,
         how: &[&str],
     ) -> Result<(), Fault> {
+        let order = self.written(side, symbol, lots, price, how)?;
+        self.ask(order)
+    }
+
+    /// `armed` is what for, the reference, and the price at which it fires.
+    fn trigger_order(
+        &mut self,
+        (condition, reference, trigger): (Condition, &str, &str),
+        side: &str,
+        symbol: &str,
+        lots: &str,
+        price: &str,
+        how: &[&str],
+    ) -> Result<(), Fault> {
+        let side = match side {
+            "buy" => Side::Buy,
+            "sell" => Side::Sell,
+            _ => return Err(Fault::Line(usage("stop"))),
+        };
+        let follows = match reference {
+            "mark" => TriggerType::Mark,
+            "index" => TriggerType::Index,
+            "last" => TriggerType::Last,
+            _ => return Err(Fault::Line(usage("stop"))),
+        };
+        let order = self.written(side, symbol, lots, price, how)?;
+        self.ask(orders::trigger(order, condition, follows, parse_price(trigger)?))
+    }
+
+    fn written(
+        &self,
+        side: Side,
+        symbol: &str,
+        lots: &str,
+        price: &str,
+        how: &[&str],
+    ) -> Result<NewOrder, Fault> {
         let instrument = find(&self.config, symbol)?.id;
         let (account, lots) = (self.config.account, count_of_lots(lots)?);
         // The command's own number is unique for ever, so it is the order's id as well.
@@ -232,7 +289,31 @@ impl<W: Write> Shell<W> {
             "market" => orders::market(account, instrument, side, lots, id),
             price => orders::limit(account, instrument, side, parse_price(price)?, lots, Tif::Gtc, id),
         };
-        self.ask(manner.of(order, SystemTime::now()))
+        Ok(manner.of(order, SystemTime::now()))
+    }
+
+    fn quote(&mut self, words: &[&str]) -> Result<(), Fault> {
+        let quoting = Quoting::read(words).ok_or_else(|| Fault::Line(usage("quote")))?;
+        let mut entries = Vec::new();
+        for (symbol, bid, ask) in &quoting.entries {
+            entries.push(orders::quote(find(&self.config, symbol)?.id, *bid, *ask));
+        }
+        let own = self.client.position().next_client_seq;
+        let head = orders::quotes(self.config.account, quoting.group, quoting.flags, own);
+        let seq = self.client.send_quotes(head, &entries)?;
+        self.hear_out(seq)
+    }
+
+    fn protect(&mut self, words: &[&str]) -> Result<(), Fault> {
+        let protection = Protection::read(words).ok_or_else(|| Fault::Line(usage("mmp")))?;
+        let own = self.client.position().next_client_seq;
+        self.ask(protection.of(self.config.account, own))
+    }
+
+    fn reset(&mut self, group: &str) -> Result<(), Fault> {
+        let group = group.parse().map_err(|_| Fault::Line(usage("mmp")))?;
+        let own = self.client.position().next_client_seq;
+        self.ask(orders::reset_protection(self.config.account, group, own))
     }
 
     fn modify(&mut self, id: &str, lots: &str, price: &str, show: &[&str]) -> Result<(), Fault> {
@@ -275,6 +356,18 @@ impl<W: Write> Shell<W> {
         self.ask(orders::mark(instrument, price9))
     }
 
+    fn index(&mut self, symbol: &str, price: &str) -> Result<(), Fault> {
+        let instrument = find(&self.config, symbol)?.id;
+        let price9 = parse_price(price)?;
+        self.ask(orders::index(instrument, price9))
+    }
+
+    fn sensitivity(&mut self, symbol: &str, delta: &str, vega: &str) -> Result<(), Fault> {
+        let instrument = find(&self.config, symbol)?.id;
+        let millionths = |text: &str| decimal::parse(text, 6).map_err(Fault::Line);
+        self.ask(orders::sensitivity(instrument, millionths(delta)?, millionths(vega)?))
+    }
+
     fn state(&mut self, symbol: &str, name: &str) -> Result<(), Fault> {
         let instrument = find(&self.config, symbol)?.id;
         let found = STATES.iter().find(|(known, _)| *known == name);
@@ -294,6 +387,11 @@ impl<W: Write> Shell<W> {
     /// Sends, and shows what happens until the answer is whole.
     fn ask<M: Message>(&mut self, command: M) -> Result<(), Fault> {
         let seq = self.client.send(command)?;
+        self.hear_out(seq)
+    }
+
+    /// Shows what happens until command `seq` is answered.
+    fn hear_out(&mut self, seq: u64) -> Result<(), Fault> {
         let mut deadline = Instant::now() + PATIENCE;
         let mut answered = false;
         loop {
@@ -346,7 +444,8 @@ impl<W: Write> Shell<W> {
         for (id, order) in &self.portfolio.orders {
             let of = amount(&self.config, order.instrument, order.leaves);
             let (mine, side) = (order.cl_ord_id, side_name(order.side));
-            lines.push(format!("c{mine}: {side} {of} at {}, order {id}", price(order.price9)));
+            let armed = if order.armed { "armed, " } else { "" };
+            lines.push(format!("c{mine}: {armed}{side} {of} at {}, order {id}", price(order.price9)));
         }
         self.list(&lines, "no open orders")
     }
@@ -426,181 +525,19 @@ fn answers(body: &Body, seq: u64) -> bool {
     }
 }
 
-/// One event as a person reads it.
-fn sentence(config: &ClientConfig, body: &Body) -> String {
-    match body {
-        Body::Accepted(accepted) => accepted_sentence(config, accepted),
-        Body::Executed(fill) => fill_sentence(config, fill),
-        Body::Canceled(canceled) => canceled_sentence(config, canceled),
-        Body::Rejected(rejected) => rejected_sentence(rejected),
-        Body::Modified(modified) => modified_sentence(config, modified),
-        Body::MassCanceled(ack) => mass_cancel_sentence(ack),
-        Body::Confirmed(confirmed) => confirmed_sentence(confirmed),
-        Body::OpenOrder(order) => open_order_sentence(config, order),
-        Body::Complete(complete) => complete_sentence(complete),
-        Body::SessionReject(reject) => {
-            format!("command {} refused: {}", reject.ref_seq, reject_text(reject.code.get()))
-        }
-        Body::NotApplied(hole) => {
-            let (from, count) = (hole.from_seq.get(), u64::from(hole.count.get()));
-            let last = from.saturating_add(count).saturating_sub(1);
-            format!("commands {from} to {last} never arrived and have no effect")
-        }
-        Body::Resumed(resumed) => format!(
-            "reconnected, {} messages replayed, {} commands sent again",
-            resumed.replayed, resumed.resent
-        ),
-        Body::Unknown { template_id } => {
-            format!("the venue said something of the unknown kind {template_id}")
-        }
-    }
-}
-
-fn accepted_sentence(config: &ClientConfig, accepted: &OrderAccepted) -> String {
-    let of = amount(config, accepted.instrument_id.get(), accepted.qty.get());
-    format!(
-        "c{} accepted: {} {of} at {}, order {}",
-        accepted.cl_ord_id,
-        side_name(accepted.side),
-        if accepted.price.get() == NULL_I64 { "the market".into() } else { price(accepted.price.get()) },
-        accepted.order_id
-    )
-}
-
-fn open_order_sentence(config: &ClientConfig, order: &OrderAccepted) -> String {
-    format!(
-        "c{} open: {} {} at {}, {} left, order {}",
-        order.cl_ord_id,
-        side_name(order.side),
-        amount(config, order.instrument_id.get(), order.qty.get()),
-        if order.price.get() == NULL_I64 { "the market".into() } else { price(order.price.get()) },
-        count(order.leaves_qty.get()),
-        order.order_id
-    )
-}
-
-fn complete_sentence(complete: &RequestComplete) -> String {
-    match complete.code.get() {
-        0 => format!("c{} done: {} told", complete.cl_ord_id, complete.count),
-        code => format!("c{} refused: {}", complete.cl_ord_id, reject_text(code)),
-    }
-}
-
-/// A modify on request carries the request's id first, and the order's behind it.
-fn modified_sentence(config: &ClientConfig, modified: &OrderModified) -> String {
-    let instrument = modified.instrument_id.get();
-    format!(
-        "c{} modified: {} at {}, {} left, {}, order {}",
-        modified.orig_cl_ord_id,
-        amount(config, instrument, modified.qty.get()),
-        price(modified.price.get()),
-        count(modified.leaves_qty.get()),
-        if modified.priority_kept == 1 { "priority kept" } else { "priority lost" },
-        modified.order_id
-    )
-}
-
-fn mass_cancel_sentence(ack: &MassCancelAck) -> String {
-    match ack.code.get() {
-        0 => format!("c{}: {} orders canceled", ack.cl_ord_id, ack.canceled),
-        code => format!("c{} refused: {}", ack.cl_ord_id, reject_text(code)),
-    }
-}
-
-fn fill_sentence(config: &ClientConfig, fill: &OrderExecuted) -> String {
-    let instrument = fill.instrument_id.get();
-    format!(
-        "c{} filled: {} {} at {}, {} left, fee {}, position {}",
-        fill.cl_ord_id,
-        if fill.side == Side::Buy as u8 { "bought" } else { "sold" },
-        amount(config, instrument, fill.last_qty.get()),
-        price(fill.last_px.get()),
-        count(fill.leaves_qty.get()),
-        decimal::show(fill.fee.get().into(), 6),
-        amount(config, instrument, fill.position.get()),
-    )
-}
-
-/// A cancel on request carries the request's id first, and the order's behind it.
-fn canceled_sentence(config: &ClientConfig, canceled: &OrderCanceled) -> String {
-    let order = match canceled.orig_cl_ord_id.get() {
-        0 => canceled.cl_ord_id.get(),
-        order => order,
-    };
-    let of = amount(config, canceled.instrument_id.get(), canceled.canceled_qty.get());
-    let why = match canceled.reason {
-        1 => "on request".to_string(),
-        2 => "by a mass cancel".to_string(),
-        3 => "it would have traded with its own side".to_string(),
-        7 => "its time was over".to_string(),
-        8 => "immediate or cancel".to_string(),
-        9 => "fill or kill".to_string(),
-        11 => "it would no longer reduce the position".to_string(),
-        reason => format!("reason {reason}"),
-    };
-    format!("c{order} canceled: {of}, {why}, order {}", canceled.order_id)
-}
-
-fn rejected_sentence(rejected: &OrderRejected) -> String {
-    let detail = rejected.detail.get();
-    let more = match Reject::from_code(rejected.code.get()) {
-        Some(Reject::InsufficientMargin) => format!(", {} short", decimal::show(detail.into(), 6)),
-        Some(Reject::QtyTooLarge | Reject::PositionLimit | Reject::OpenOrderLimit) => {
-            format!(", at most {detail}")
-        }
-        Some(Reject::MaxOrderValue) => format!(", at most {}", decimal::show(detail.into(), 6)),
-        Some(Reject::PriceAboveBand | Reject::PriceBelowBand) => format!(", the bound is {}", price(detail)),
-        Some(Reject::FokNotFillable) => format!(", {} could be filled", count(detail)),
-        Some(Reject::DuplicateClOrdId) => format!(", by order {}", rejected.order_id),
-        _ => String::new(),
-    };
-    format!("c{} refused: {}{more}", rejected.cl_ord_id, reject_text(rejected.code.get()))
-}
-
-fn confirmed_sentence(confirmed: &Confirmed) -> String {
-    match confirmed.code.get() {
-        0 => format!("command {} done", confirmed.ref_seq),
-        code => format!("command {} refused: {}", confirmed.ref_seq, reject_text(code)),
-    }
-}
-
-fn reject_text(code: u16) -> String {
-    Reject::from_code(code).map_or_else(|| format!("code {code}"), |reject| reject.text().to_string())
-}
-
-fn side_name(side: u8) -> &'static str {
-    if side == Side::Buy as u8 { "buy" } else { "sell" }
-}
-
-fn price(price9: i64) -> String {
-    decimal::show(price9.into(), 9)
-}
-
-fn count(lots: i64) -> String {
-    if lots.unsigned_abs() == 1 { format!("{lots} lot") } else { format!("{lots} lots") }
-}
-
-/// Lots, what they are in the instrument's units, and the symbol.
-fn amount(config: &ClientConfig, instrument: u32, lots: i64) -> String {
-    let Some(known) = config.instruments.iter().find(|one| one.id == instrument) else {
-        return format!("{} of instrument {instrument}", count(lots));
-    };
-    match decimal::parse(&known.lot, 9) {
-        Ok(lot9) => {
-            let size = decimal::show(i128::from(lots) * i128::from(lot9), 9);
-            format!("{} ({size}) of {}", count(lots), known.symbol)
-        }
-        Err(_) => format!("{} of {}", count(lots), known.symbol),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use engine::command::{CancelOrder, InstrumentState, MarkPrice, NewOrder};
-    use engine::event::{OrderAccepted, OrderCanceled, OrderExecuted, OrderRejected};
-    use engine::message::Message;
-    use zerocopy::FromZeros;
+    use engine::command::{
+        CancelOrder, IndexPrice, InstrumentState, MarkPrice, MmpConfig, NewOrder, NewTriggerOrder, Quotes,
+    };
+    use engine::event::{
+        Confirmed, MassQuoteAck, MmpTriggered, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified,
+        OrderRejected, QuoteAckEntry, RequestComplete, reason, status,
+    };
+    use engine::message::{Framed, GroupSize, Message};
+    use engine::reject::Reject;
     use zerocopy::little_endian::{U16, U32, U64};
+    use zerocopy::{FromZeros, IntoBytes};
 
     use super::*;
     use crate::client::peer::{Connection, Numbers, Venue};
@@ -716,6 +653,118 @@ command 6 done
     }
 
     #[test]
+    fn an_armed_order_is_shown_until_it_fires_and_when_it_is_refused() {
+        let venue = Venue::run(|listener| {
+            let (mut connection, _) = Connection::establish(&listener, Numbers::default());
+            let stop: NewTriggerOrder = connection.hear().expect("stop").block();
+            assert_eq!((stop.ord_type, stop.tif, stop.trigger_type, stop.condition), (5, 3, 3, 1));
+            assert_eq!((stop.trigger_price.get(), stop.price.get()), (49_000_000_000_000, NULL_I64));
+            let armed = |id, side, lots, price9| OrderAccepted {
+                status: status::SUSPENDED,
+                ..accepted(id, side, lots, price9)
+            };
+            connection.say(END_OF_EVENT, 1, armed(1, Side::Sell, 2, NULL_I64));
+            let take: NewTriggerOrder = connection.hear().expect("take").block();
+            assert_eq!((take.ord_type, take.tif, take.trigger_type, take.condition), (4, 1, 2, 2));
+            assert_eq!((take.price.get(), take.order().cl_ord_id.get()), (48_000_000_000_000, 2));
+            connection.say(END_OF_EVENT, 2, armed(2, Side::Buy, 3, take.price.get()));
+            let index: IndexPrice = connection.hear().expect("index").block();
+            assert_eq!((index.instrument_id.get(), index.price.get()), (1, 47_000_000_000_000));
+            let mut fired = OrderModified::new_zeroed();
+            (fired.orig_cl_ord_id, fired.order_id, fired.price) = (U64::new(2), U64::new(502), take.price);
+            (fired.qty, fired.leaves_qty) = (I64::new(3), I64::new(3));
+            (fired.instrument_id, fired.side, fired.status) = (U32::new(1), 1, status::TRIGGERED);
+            let mut refused = OrderRejected::new_zeroed();
+            (refused.cl_ord_id, refused.order_id) = (U64::new(1), U64::new(501));
+            (refused.code, refused.ref_template_id) = (U16::new(Reject::NoLiquidity.code()), U16::new(101));
+            let mut confirmed = Confirmed::new_zeroed();
+            confirmed.ref_seq = U64::new(3);
+            let mut answer = Vec::new();
+            frame::append(&mut answer, 0, 3, 1, confirmed);
+            frame::append(&mut answer, 0, 4, 1, fired);
+            frame::append(&mut answer, END_OF_EVENT, 5, 1, refused);
+            connection.say_bytes(&answer);
+            assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
+        });
+        let (ended, text) = shown(
+            &venue,
+            "stop sell BTC-PERP 2 last 49000 market\ntake buy BTC-PERP 3 index 47000 48000 day\norders\nindex BTC-PERP 47000\norders",
+        );
+        assert_eq!(ended, Ok(()));
+        assert_eq!(
+            text,
+            "\
+c1 armed: sell 2 lots (0.002) of BTC-PERP at the market, order 501
+c2 armed: buy 3 lots (0.003) of BTC-PERP at 48000, order 502
+c1: armed, sell 2 lots (0.002) of BTC-PERP at the market, order 501
+c2: armed, buy 3 lots (0.003) of BTC-PERP at 48000, order 502
+command 3 done
+c2 triggered: buy 3 lots (0.003) of BTC-PERP at 48000, order 502
+c1 triggered and refused: no liquidity
+c2: buy 3 lots (0.003) of BTC-PERP at 48000, order 502
+"
+        );
+        venue.done();
+    }
+
+    #[test]
+    fn quotes_and_their_protection_are_told() {
+        let venue = Venue::run(|listener| {
+            let (mut connection, _) = Connection::establish(&listener, Numbers::default());
+            let config: MmpConfig = connection.hear().expect("a configuration").block();
+            assert_eq!((config.window_ms.get(), config.frozen_ms.get(), config.reset), (1_000, 500, 0));
+            assert_eq!((config.qty_limit.get(), config.delta_limit.get()), (10, NULL_I64));
+            let mut done = RequestComplete::new_zeroed();
+            (done.cl_ord_id, done.ref_seq) = (U64::new(1), U64::new(1));
+            connection.say(END_OF_EVENT, 1, done);
+            let quotes = connection.hear().expect("quotes");
+            let Quotes { head, entries } = Quotes::read(&quotes.message).expect("a mass quote");
+            assert_eq!((head.quote_id.get(), head.mmp_group.get(), entries.len()), (2, 4, 1));
+            assert_eq!((entries[0].bid_px.get(), entries[0].bid_qty.get()), (-2_500_000_000, 5));
+            assert_eq!((entries[0].ask_px.get(), entries[0].ask_qty.get()), (NULL_I64, 0));
+            let mut ack = MassQuoteAck::new_zeroed();
+            (ack.quote_id, ack.ref_seq) = (U64::new(2), U64::new(2));
+            let mut entry = QuoteAckEntry::new_zeroed();
+            (entry.instrument_id, entry.bid_status, entry.ask_status) =
+                (U32::new(1), status::REJECTED, status::CANCELED);
+            entry.bid_code = U16::new(Reject::PriceBelowBand.code());
+            let (ack, size) = (Framed::new(ack), GroupSize::of(&[entry]));
+            let mut answer = Vec::new();
+            let message = [ack.as_bytes(), size.as_bytes(), entry.as_bytes()].concat();
+            frame::append_message(&mut answer, 0, 2, 1, &message);
+            let mut canceled = OrderCanceled::new_zeroed();
+            (canceled.cl_ord_id, canceled.canceled_qty) = (U64::new(9), I64::new(1));
+            (canceled.instrument_id, canceled.reason) = (U32::new(1), reason::MMP);
+            frame::append(&mut answer, 0, 3, 1, canceled);
+            let mut breach = MmpTriggered::new_zeroed();
+            (breach.match_time, breach.frozen_until) = (U64::new(1_000), U64::new(500_001_000));
+            (breach.mmp_group, breach.reason, breach.canceled) = (U16::new(4), 4, U32::new(1));
+            frame::append(&mut answer, END_OF_EVENT, 4, 1, breach);
+            connection.say_bytes(&answer);
+            let reset: MmpConfig = connection.hear().expect("a reset").block();
+            assert_eq!((reset.mmp_group.get(), reset.reset), (4, 1));
+            (done.cl_ord_id, done.ref_seq) = (U64::new(3), U64::new(3));
+            done.code = U16::new(Reject::MmpNotConfigured.code());
+            connection.say(END_OF_EVENT, 5, done);
+            assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
+        });
+        let (ended, text) =
+            shown(&venue, "mmp 4 1 0.5 qty=10\nquote BTC-PERP 5@-2.5 none group=4\nmmp reset 4");
+        assert_eq!(ended, Ok(()));
+        assert_eq!(
+            text,
+            "\
+c1 done
+c2 quoted: BTC-PERP bid none: price is below the band, ask none
+c9 canceled: 1 lot (0.001) of BTC-PERP, its protection group was breached, order 0
+group 4 reached its count of fills: 1 orders canceled, frozen for 0.5 seconds
+c3 refused: market-maker protection is not configured
+"
+        );
+        venue.done();
+    }
+
+    #[test]
     fn what_cannot_be_read_is_answered_with_what_can() {
         let venue = Venue::run(|listener| {
             let (mut connection, _) = Connection::establish(&listener, Numbers::default());
@@ -723,7 +772,7 @@ command 6 done
         });
         let (ended, text) = shown(
             &venue,
-            "frobnicate\nbuy BTC-PERP\nbuy BTC-PERP 1 1 gtc\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\nstate BTC-PERP shut\nauction BTC-PERP 0\ninstruments\n\n",
+            "frobnicate\nbuy BTC-PERP\nbuy BTC-PERP 1 1 gtc\nbuy X 1 1\nbuy BTC-PERP 1.5 1\nbuy BTC-PERP 1 cheap\ncancel me\nwait long\nstate BTC-PERP shut\nauction BTC-PERP 0\nstop sell BTC-PERP 1 close 1 1\nquote BTC-PERP 1 1\nmmp 1\ninstruments\n\n",
         );
         assert_eq!(ended, Ok(()));
         assert_eq!(
@@ -739,6 +788,9 @@ price: 'cheap' is not a decimal number with at most 9 places: it has a character
 'long' is not a number of seconds up to a day, such as 1.5
 use it as: state SYMBOL STATE              auction, open, cancel-only, halted, settlement or expired, from an administrator's
 use it as: auction SYMBOL SECONDS          an auction that opens by itself
+use it as: stop SIDE SYMBOL LOTS REFERENCE TRIGGER PRICE [HOW] | market [reduce]
+use it as: quote SYMBOL BID ASK [...] [slide] [group=N]
+use it as: mmp N SECONDS FREEZE [qty=N] [count=N] [delta=N] [vega=N]
 BTC-PERP: 1 lot is 0.001, prices in steps of 0.5
 "
         );

@@ -160,11 +160,27 @@ fn dev_serves_follows_and_ends_both() {
     assert!(said[last..].iter().any(|line| line.contains("BTC-PERP +7")), "{said:?}");
 }
 
+/// What a script of lines shows in the hand client.
+fn typed(home: &Home, name: &str, lines: &str) -> String {
+    let mut client = Command::new(program("ballast"))
+        .args(["client", home.shown(), name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let input = client.stdin.take().expect("it is piped");
+    std::io::Write::write_all(&mut &input, lines.as_bytes()).expect("it listens");
+    drop(input);
+    let done = client.wait_with_output().expect("it ends at the end of its input");
+    assert!(done.status.success(), "{name}: {}", done.status);
+    String::from_utf8(done.stdout).expect("it prints text")
+}
+
 #[test]
 fn a_person_trades_by_hand() {
     let home = Home::new(|text| text);
     let _venue = home.serve();
-    for (name, typed, shown) in [
+    for (name, lines, shown) in [
         (
             "alice",
             "buy BTC-PERP 10 50000\norders\nquit\n",
@@ -173,17 +189,55 @@ fn a_person_trades_by_hand() {
         ("bob", "sell BTC-PERP 4 50000 ioc\npositions\nquit\n", "-4 lots (-0.004) of BTC-PERP"),
         ("alice", "positions\ncancel c1\nquit\n", "4 lots (0.004) of BTC-PERP"),
     ] {
-        let mut client = Command::new(program("ballast"))
-            .args(["client", home.shown(), name])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let input = client.stdin.take().expect("it is piped");
-        std::io::Write::write_all(&mut &input, typed.as_bytes()).expect("it listens");
-        drop(input);
-        let done = client.wait_with_output().expect("it ends at the end of its input");
-        let text = String::from_utf8_lossy(&done.stdout);
-        assert!(done.status.success() && text.contains(shown), "{name}: {text}");
+        let text = typed(&home, name, lines);
+        assert!(text.contains(shown), "{name}: {text}");
     }
+}
+
+/// Combos at prices below zero, quotes under protection, and stops, over real sockets and by hand.
+#[test]
+fn a_person_trades_what_is_special_by_hand() {
+    let home = Home::new(|text| text);
+    let venue = home.serve();
+    let scripts = [
+        (
+            "alice",
+            "buy BTC-DEC26-PERP 2 -2.5\nmmp 1 1 0 count=1\nquote BTC-DEC26 3@50400 3@50600 ETH-PERP 1@2999 none group=1\nquit\n",
+            &[
+                "c1 accepted: buy 2 lots (0.002) of BTC-DEC26-PERP at -2.5",
+                "c2 done",
+                "BTC-DEC26 bid rests, ask rests; ETH-PERP bid rests, ask none",
+            ][..],
+        ),
+        (
+            "bob",
+            "sell BTC-DEC26-PERP 1 -2.5\nstop buy ETH-PERP 1 index 3100 market\nstop buy BTC-DEC26 1 last 50600 50600\nbuy BTC-DEC26 1 50600\norders\npositions\nquit\n",
+            &[
+                "sold 1 lot (0.001) of BTC-DEC26-PERP at -2.5",
+                "c2 armed: buy 1 lot",
+                "c3 armed: buy 1 lot",
+                "c3 triggered: buy 1 lot (0.001) of BTC-DEC26 at 50600",
+                "c2: armed, buy 1 lot",
+                "1 lot (0.001) of BTC-PERP",
+            ][..],
+        ),
+        ("oracle", "index ETH-PERP 3100\nquit\n", &["command 1 done"][..]),
+        (
+            "alice",
+            "orders\npositions\nquit\n",
+            &["c1: buy 1 lot (0.001) of BTC-DEC26-PERP at -2.5", "-1 lot (-0.001) of BTC-PERP"][..],
+        ),
+        ("bob", "orders\nquit\n", &["c3: buy 1 lot (0.001) of BTC-DEC26 at 50600"][..]),
+    ];
+    for (name, lines, shown) in scripts {
+        let text = typed(&home, name, lines);
+        for word in shown {
+            assert!(text.contains(word), "{name}: no '{word}' in {text}");
+        }
+    }
+    let stated = follow(&home);
+    assert!(stated.contains(r#""symbol":"BTC-PERP","lots":-1}"#), "{stated}");
+    let (status, said) = venue.terminate();
+    assert!(status.success(), "{status}: {said:?}");
+    audit(&home.journal());
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use engine::limits::QUOTE_ENTRIES_MAX;
 use engine::reject::Reject;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum ClientError {
     Protocol(String),
     /// As many commands wait for their answers as `ConnectOptions::unanswered_max` allows.
     TooManyUnanswered(usize),
+    /// More entries than one mass quote may have.
+    TooManyQuotes(usize),
     /// There is no connection.
     Disconnected,
 }
@@ -47,7 +50,8 @@ impl ClientError {
             ClientError::Key(_)
             | ClientError::Forgotten { .. }
             | ClientError::Diverged { .. }
-            | ClientError::TooManyUnanswered(_) => false,
+            | ClientError::TooManyUnanswered(_)
+            | ClientError::TooManyQuotes(_) => false,
         }
     }
 }
@@ -114,6 +118,9 @@ impl fmt::Display for ClientError {
             }
             ClientError::TooManyUnanswered(count) => {
                 write!(out, "{count} commands wait for an answer; read events before sending more")
+            }
+            ClientError::TooManyQuotes(count) => {
+                write!(out, "a mass quote of {count} entries; say at most {QUOTE_ENTRIES_MAX} at once")
             }
             ClientError::Disconnected => write!(out, "there is no connection; reconnect"),
         }

@@ -1,10 +1,11 @@
 //! What a venue can say, decoded: total over all bytes that make a frame. Knows no sequence.
 
 use engine::event::{
-    Confirmed, LogonAck, LogonReject, MassCancelAck, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted,
-    OrderModified, OrderRejected, RequestComplete, SessionReject,
+    Confirmed, LogonAck, LogonReject, MassCancelAck, MassQuoteAck, MmpTriggered, NotApplied, OrderAccepted,
+    OrderCanceled, OrderExecuted, OrderModified, OrderRejected, QuoteAckEntry, RequestComplete,
+    SessionReject,
 };
-use engine::message::{Message, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION};
+use engine::message::{Message, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION, group};
 
 use super::{ClientError, Resumed};
 use crate::frame::{END_OF_EVENT, Frame, POSSIBLE_RESEND, RETRANSMIT, SNAPSHOT};
@@ -14,7 +15,7 @@ use crate::message::{Challenge, Heartbeat, Logout, Retransmission, RetransmitRej
 pub(super) const NUMBERED_FROM: u16 = 100;
 
 /// One thing that the caller is told. `server_seq` is 0 for what takes no number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub server_seq: u64,
     /// When the venue sent it, in ns since 1970.
@@ -26,7 +27,7 @@ pub struct Event {
     pub body: Body,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Accepted(OrderAccepted),
     Rejected(OrderRejected),
@@ -34,6 +35,10 @@ pub enum Body {
     Canceled(OrderCanceled),
     Executed(OrderExecuted),
     MassCanceled(MassCancelAck),
+    /// The answer to a mass quote, with one entry for each of the request.
+    Quoted(MassQuoteAck, Vec<QuoteAckEntry>),
+    /// A protection group was breached, and all its orders are canceled.
+    MmpTriggered(MmpTriggered),
     Confirmed(Confirmed),
     /// An open order as it stands, because the client asked.
     OpenOrder(OrderAccepted),
@@ -56,19 +61,20 @@ impl Body {
             Body::Rejected(body) => body.ref_seq.get(),
             Body::Modified(body) => body.ref_seq.get(),
             Body::MassCanceled(body) => body.ref_seq.get(),
+            Body::Quoted(body, _) => body.ref_seq.get(),
             Body::Canceled(body) => body.ref_seq.get(),
             Body::Executed(body) => body.ref_seq.get(),
             Body::Confirmed(body) => body.ref_seq.get(),
             Body::OpenOrder(body) => body.ref_seq.get(),
             Body::Complete(body) => body.ref_seq.get(),
             Body::SessionReject(body) => body.ref_seq.get(),
-            Body::NotApplied(_) | Body::Resumed(_) | Body::Unknown { .. } => 0,
+            Body::MmpTriggered(_) | Body::NotApplied(_) | Body::Resumed(_) | Body::Unknown { .. } => 0,
         }
     }
 }
 
 /// A frame as the session sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Told(Event),
     Challenge(Challenge),
@@ -108,6 +114,8 @@ pub(super) fn read(frame: &Frame<'_>) -> Result<Heard, ClientError> {
         OrderRejected::TEMPLATE => told(Body::Rejected(body(frame)?)),
         OrderModified::TEMPLATE => told(Body::Modified(body(frame)?)),
         MassCancelAck::TEMPLATE => told(Body::MassCanceled(body(frame)?)),
+        MassQuoteAck::TEMPLATE => told(quoted(frame)?),
+        MmpTriggered::TEMPLATE => told(Body::MmpTriggered(body(frame)?)),
         OrderCanceled::TEMPLATE => told(Body::Canceled(body(frame)?)),
         OrderExecuted::TEMPLATE => told(Body::Executed(body(frame)?)),
         Confirmed::TEMPLATE => told(Body::Confirmed(body(frame)?)),
@@ -138,9 +146,17 @@ fn is_snapshot(frame: &Frame<'_>) -> bool {
 }
 
 fn body<M: Message>(frame: &Frame<'_>) -> Result<M, ClientError> {
-    frame.block::<M>().copied().ok_or_else(|| {
-        strange(format!("template {} with a block of {} bytes", frame.template_id(), frame.block.len()))
-    })
+    frame.block::<M>().copied().ok_or_else(|| misshapen(frame))
+}
+
+fn quoted(frame: &Frame<'_>) -> Result<Body, ClientError> {
+    let (head, entries) =
+        group::<MassQuoteAck, QuoteAckEntry>(frame.message).ok_or_else(|| misshapen(frame))?;
+    Ok(Body::Quoted(*head, entries.to_vec()))
+}
+
+fn misshapen(frame: &Frame<'_>) -> ClientError {
+    strange(format!("template {} with a block of {} bytes", frame.template_id(), frame.block.len()))
 }
 
 pub(super) fn strange(what: String) -> ClientError {

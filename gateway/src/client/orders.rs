@@ -1,16 +1,19 @@
 //! Commands with every field that a plain one does not use set to its null.
 
-use engine::TradingState;
 use engine::command::{
-    CancelOrder, Deposit, InstrumentState, MarkPrice, MassCancel, ModifyOrder, NewOrder, OpenOrdersRequest,
+    CancelOrder, Deposit, IndexPrice, InstrumentState, MarkPrice, MassCancel, MassQuote, MmpConfig,
+    ModifyOrder, NewOrder, NewTriggerOrder, OpenOrdersRequest, QuoteEntry, Sensitivity,
 };
 use engine::message::{NULL_I64, NULL_U64};
 use engine::units::Side;
-use zerocopy::FromZeros;
+use engine::{Condition, TradingState, TriggerType};
 use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::{FromZeros, IntoBytes};
 
 const ORD_TYPE_LIMIT: u8 = 1;
 const ORD_TYPE_MARKET: u8 = 2;
+const ORD_TYPE_STOP_LIMIT: u8 = 4;
+const ORD_TYPE_STOP_MARKET: u8 = 5;
 const STP_NONE: u8 = 1;
 const SCOPE_ACCOUNT: u8 = 2;
 const SIDE_BOTH: u8 = 3;
@@ -20,6 +23,8 @@ pub const POST_ONLY: u16 = 1;
 pub const POST_ONLY_SLIDE: u16 = 2;
 /// Flag of an order that may only bring its account's position nearer to flat.
 pub const REDUCE_ONLY: u16 = 4;
+/// Flag of an order that belongs to its `mmp_group`.
+pub const MMP: u16 = 8;
 
 /// How long an order stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +75,69 @@ pub fn limit(
 pub fn market(account: u32, instrument: u32, side: Side, lots: i64, cl_ord_id: u64) -> NewOrder {
     let order = limit(account, instrument, side, NULL_I64, lots, Tif::Ioc, cl_ord_id);
     NewOrder { ord_type: ORD_TYPE_MARKET, ..order }
+}
+
+/// `order`, waiting until the price that it follows reaches `trigger9`.
+pub fn trigger(
+    order: NewOrder,
+    condition: Condition,
+    follows: TriggerType,
+    trigger9: i64,
+) -> NewTriggerOrder {
+    let mut armed = NewTriggerOrder::new_zeroed();
+    armed.as_mut_bytes()[..size_of::<NewOrder>()].copy_from_slice(order.as_bytes());
+    NewTriggerOrder {
+        ord_type: if order.ord_type == ORD_TYPE_MARKET { ORD_TYPE_STOP_MARKET } else { ORD_TYPE_STOP_LIMIT },
+        trigger_price: I64::new(trigger9),
+        trail_offset: I64::new(NULL_I64),
+        trigger_type: follows as u8,
+        condition: condition as u8,
+        ..armed
+    }
+}
+
+/// One side of a quote: lots and price. `None` takes the side's quote away.
+pub type Quote = Option<(i64, i64)>;
+
+/// Both sides of one instrument, an entry of a mass quote.
+pub fn quote(instrument: u32, bid: Quote, ask: Quote) -> QuoteEntry {
+    let side = |quote: Quote| {
+        quote.map_or((I64::ZERO, I64::new(NULL_I64)), |(lots, price9)| (lots.into(), price9.into()))
+    };
+    let ((bid_qty, bid_px), (ask_qty, ask_px)) = (side(bid), side(ask));
+    QuoteEntry { instrument_id: U32::new(instrument), pad_a: U32::ZERO, bid_px, bid_qty, ask_px, ask_qty }
+}
+
+/// The head of a mass quote; `group` 0 is no protection, `flags` as an order's.
+pub fn quotes(account: u32, group: u16, flags: u16, quote_id: u64) -> MassQuote {
+    MassQuote {
+        quote_id: U64::new(quote_id),
+        account_id: U32::new(account),
+        mmp_group: U16::new(group),
+        stp_mode: STP_NONE,
+        flags: U16::new(flags),
+        ..MassQuote::new_zeroed()
+    }
+}
+
+/// Protection of a group over a window that never trips; set the limits. A freeze of 0 lasts until a reset.
+pub fn protection(account: u32, group: u16, window_ms: u32, frozen_ms: u32, cl_ord_id: u64) -> MmpConfig {
+    MmpConfig {
+        cl_ord_id: U64::new(cl_ord_id),
+        account_id: U32::new(account),
+        mmp_group: U16::new(group),
+        window_ms: U32::new(window_ms),
+        frozen_ms: U32::new(frozen_ms),
+        qty_limit: I64::new(NULL_I64),
+        delta_limit: I64::new(NULL_I64),
+        vega_limit: I64::new(NULL_I64),
+        ..MmpConfig::new_zeroed()
+    }
+}
+
+/// Ends the freeze of a protection group.
+pub fn reset_protection(account: u32, group: u16, cl_ord_id: u64) -> MmpConfig {
+    MmpConfig { reset: 1, ..protection(account, group, 0, 0, cl_ord_id) }
 }
 
 /// A new total quantity and a new price for the order that was entered with `orig_cl_ord_id`; `None` leaves it as it is.
@@ -136,6 +204,21 @@ pub fn open_orders(account: u32, instrument: u32, cl_ord_id: u64) -> OpenOrdersR
 /// A mark price, from an oracle session.
 pub fn mark(instrument: u32, price9: i64) -> MarkPrice {
     MarkPrice { price: I64::new(price9), instrument_id: U32::new(instrument), pad_a: U32::ZERO }
+}
+
+/// An index price, from an oracle session.
+pub fn index(instrument: u32, price9: i64) -> IndexPrice {
+    IndexPrice { price: I64::new(price9), instrument_id: U32::new(instrument), pad_a: U32::ZERO }
+}
+
+/// What one lot moves, in millionths, from a risk model's session.
+pub fn sensitivity(instrument: u32, delta6: i64, vega6: i64) -> Sensitivity {
+    Sensitivity {
+        delta: I64::new(delta6),
+        vega: I64::new(vega6),
+        instrument_id: U32::new(instrument),
+        pad_a: U32::ZERO,
+    }
 }
 
 /// A trading state, from an administrator's session. An auction ends at `until_ns`; 0 is none.

@@ -91,7 +91,7 @@ pub(crate) struct Said {
     pub flags: u16,
     pub seq: u64,
     pub template: u16,
-    message: Vec<u8>,
+    pub message: Vec<u8>,
 }
 
 impl Said {

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use engine::event::OrderExecuted;
+use engine::command::NewTriggerOrder;
+use engine::event::{OrderExecuted, OrderRejected, status};
+use engine::message::Message;
+use engine::reject::Reject;
 
 use super::{Body, Event};
 
@@ -13,9 +16,19 @@ pub struct OpenOrder {
     pub instrument: u32,
     /// As on the wire: 1 buy, 2 sell.
     pub side: u8,
+    /// Null for an order at the market that waits for its trigger.
     pub price9: i64,
     pub lots: i64,
     pub leaves: i64,
+    /// It waits for its trigger.
+    pub armed: bool,
+}
+
+/// It was armed, fired, and is gone. Refused at its entry it has no id, or that of an order with the same client id.
+pub fn is_refused_at_its_trigger(rejected: &OrderRejected) -> bool {
+    rejected.ref_template_id == NewTriggerOrder::TEMPLATE
+        && rejected.order_id != 0
+        && rejected.code != Reject::DuplicateClOrdId.code()
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +50,7 @@ impl Portfolio {
                     price9: accepted.price.get(),
                     lots: accepted.qty.get(),
                     leaves: accepted.leaves_qty.get(),
+                    armed: accepted.status == status::SUSPENDED,
                 };
                 self.orders.insert(accepted.order_id.get(), order);
             }
@@ -45,9 +59,14 @@ impl Portfolio {
                     open.price9 = modified.price.get();
                     open.lots = modified.qty.get();
                     open.leaves = modified.leaves_qty.get();
+                    // An armed order cannot be amended: what tells of it is its firing.
+                    open.armed = false;
                 }
             }
             Body::Executed(fill) => self.fill(fill),
+            Body::Rejected(rejected) if is_refused_at_its_trigger(rejected) => {
+                self.orders.remove(&rejected.order_id.get());
+            }
             Body::Canceled(canceled) => {
                 self.orders.remove(&canceled.order_id.get());
             }

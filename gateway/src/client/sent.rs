@@ -8,8 +8,6 @@
 
 use std::collections::VecDeque;
 
-use engine::message::Message;
-
 use crate::frame::{self, POSSIBLE_RESEND};
 
 /// Where the flags stand in a frame.
@@ -33,9 +31,9 @@ impl Sent {
         self.frames.front().map(|(seq, _)| *seq)
     }
 
-    pub fn push<M: Message>(&mut self, seq: u64, send_time: u64, block: M) {
+    pub fn push(&mut self, seq: u64, send_time: u64, message: &[u8]) {
         let before = self.bytes.len();
-        frame::append(&mut self.bytes, 0, seq, send_time, block);
+        frame::append_message(&mut self.bytes, 0, seq, send_time, message);
         self.frames.push_back((seq, self.bytes.len() - before));
     }
 
