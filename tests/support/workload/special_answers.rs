@@ -90,7 +90,7 @@ impl Coverage {
         let reducing = [(1, 2, 4), (1, 3, 4), (1, 4, 4), (2, 3, 4), (2, 4, 4), (1, 2, 5), (1, 2, 6)];
         let armed = [(4, 2, 0), (4, 3, 0), (4, 4, 0), (5, 3, 0), (5, 4, 0), (4, 2, 1), (4, 2, 2)];
         let both = [(4, 2, 4), (4, 2, 5), (5, 3, 4), (5, 4, 4)];
-        let kinds: [(bool, &[(u8, u8, u16)]); 5] = [
+        let kinds: [(bool, &[Kind]); 5] = [
             (has.time, &timed),
             (has.reduce_only, &reducing),
             (has.triggers, &armed),
@@ -114,6 +114,9 @@ impl Coverage {
         }
     }
 }
+
+/// Order type, time in force and flags.
+type Kind = (u8, u8, u16);
 
 const PRODUCT_OF_ALL: &str = "a product of every underlying is swept";
 const PRODUCT_OF_ONE: &str = "a product of one underlying is swept";
