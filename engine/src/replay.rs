@@ -9,9 +9,9 @@ use std::fmt;
 use zerocopy::FromBytes;
 
 use crate::command::{
-    AccountCreate, CancelOrder, ComboCreate, Command, Continue, Deposit, InstrumentCreate, InstrumentState,
-    Logon, MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder, NewOrder, Refused, Sensitivity,
-    SessionCreate, Tick, VenueOpen,
+    AccountCreate, CancelOrder, ComboCreate, Command, Continue, Deposit, IndexPrice, InstrumentCreate,
+    InstrumentState, Logon, MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder, NewOrder,
+    NewTriggerOrder, OpenOrdersRequest, Refused, Sensitivity, SessionCreate, Tick, VenueOpen,
 };
 use crate::event::{
     AuctionIndicative, Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck,
@@ -344,7 +344,8 @@ impl fmt::Display for Hex<'_> {
 /// The name of the message that follows an envelope of `envelope` bytes.
 fn name_after(payload: &[u8], envelope: usize) -> String {
     let header = payload.get(envelope..).and_then(|message| Header::ref_from_prefix(message).ok());
-    match header {
+    // A group may follow the block, so a message may be longer than its block, but not shorter.
+    match header.filter(|(header, rest)| rest.len() >= usize::from(header.block_length.get())) {
         Some((header, _)) => template_name(header.template_id.get())
             .map_or_else(|| format!("unknown template {}", header.template_id), str::to_owned),
         None => format!("{} unreadable bytes", payload.len()),
@@ -362,8 +363,9 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
         };
     }
     name_of! {
-        Logon NewOrder ModifyOrder CancelOrder MassCancel MarkPrice Deposit VenueOpen InstrumentCreate AccountCreate
-        SessionCreate InstrumentState ComboCreate MassQuote MmpConfig Sensitivity Refused Continue Tick LogonAck LogonReject
+        Logon NewOrder NewTriggerOrder ModifyOrder CancelOrder MassCancel MassQuote MmpConfig OpenOrdersRequest MarkPrice
+        IndexPrice Sensitivity Deposit VenueOpen InstrumentCreate AccountCreate SessionCreate InstrumentState ComboCreate
+        Refused Continue Tick LogonAck LogonReject
         NotApplied SessionReject OrderAccepted OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck
         MmpTriggered RequestComplete Confirmed AuctionIndicative
     }

@@ -1,7 +1,8 @@
 //! The replay: what it accepts, what it refuses, and that no bytes whatsoever make it panic.
 
 use engine::command::{
-    AccountCreate, Continue, Deposit, InstrumentCreate, Logon, MassCancel, NewOrder, SessionCreate, VenueOpen,
+    AccountCreate, Continue, Deposit, InstrumentCreate, Logon, MassCancel, NewOrder, SessionCreate,
+    VenueOpen, is_command,
 };
 use engine::event::EventSink;
 use engine::message::{Framed, Message, NULL_I64, NULL_U64, Origin};
@@ -265,6 +266,9 @@ fn every_template_has_a_name() {
         assert_eq!(template_name(template), Some(name));
     }
     assert_eq!(template_name(0), None);
+    for template in (0..=u16::MAX).filter(|template| is_command(*template)) {
+        assert!(template_name(template).is_some(), "command {template}");
+    }
 }
 
 /// Numbers without an order of their own, the same on every machine.
