@@ -137,7 +137,7 @@ impl Model {
     /// 9.14.
     fn freeze(&mut self, now: &Now, account: u32, id: u16, reason: u8) {
         let group = self.groups.get_mut(&(account, id)).expect("9.11: it is configured");
-        let until = if group.frozen_ns == 0 { NULL_U64 } else { now.ts_ns + group.frozen_ns };
+        let until = if group.frozen_ns == 0 { NULL_U64 } else { now.ts_ns.saturating_add(group.frozen_ns) };
         (group.frozen_until, group.fills) = (until, Vec::new());
         let told = group.session;
         let is_member = |order: &Order| order.account == account && order.group == id;

@@ -27,10 +27,13 @@ pub(super) fn expiry(now: &Now, tif: u8, expire_time: u64) -> Result<Option<u64>
     }
 }
 
-/// The first 08:00:00 UTC after `ts_ns`.
+/// The first 08:00:00 UTC after `ts_ns`, at most 2^64 - 2.
 fn next_morning(ts_ns: u64) -> u64 {
-    let this_morning = ts_ns / DAY_NS * DAY_NS + EIGHT_HOURS_NS;
-    if ts_ns < this_morning { this_morning } else { this_morning + DAY_NS }
+    let midnight = u128::from(ts_ns / DAY_NS * DAY_NS);
+    let mornings = [0, 1].map(|days| midnight + u128::from(days * DAY_NS + EIGHT_HOURS_NS));
+    let morning =
+        mornings.into_iter().find(|morning| *morning > ts_ns.into()).expect("tomorrow's at the latest");
+    morning.min(u128::from(u64::MAX) - 1) as u64
 }
 
 impl Model {
