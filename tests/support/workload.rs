@@ -137,14 +137,14 @@ pub struct Step {
 const FIRST_MEMBER: u32 = 4;
 const MEMBERS: u32 = 16;
 const FEES: u32 = 2;
-const CONNECTION: u32 = 7;
+pub const CONNECTION: u32 = 7;
 const AUCTION: u8 = 3;
 const OPEN: u8 = 4;
 const EXPIRED: u8 = 8;
 const NO_UNDERLYING: u32 = 99;
 
 /// One session of the genesis: id, account, role.
-const SESSIONS: [(u64, u32, Role); 30] = [
+pub const SESSIONS: [(u64, u32, Role); 30] = [
     (100, 4, Role::Trade),
     (101, 5, Role::Trade),
     (102, 6, Role::Trade),
@@ -391,7 +391,7 @@ impl Workload {
     }
 
     /// Remembers what the answer to `step` asks for.
-    fn hear(&mut self, step: &Step, events: &[Vec<u8>]) {
+    pub fn hear(&mut self, step: &Step, events: &[Vec<u8>]) {
         self.remember(step, events);
         let answer = events.last().and_then(|event| block::<OrderRejected>(&event[ROUTE_BYTES..]));
         let Some(answer) = answer else { return };
@@ -1244,7 +1244,7 @@ fn listing(it: &Listing, id: u32) -> InstrumentCreate {
 }
 
 /// What every stream starts with: silence before the venue is open, its opening, and all that trades there.
-fn genesis(profile: &Profile) -> Vec<Step> {
+pub fn genesis(profile: &Profile) -> Vec<Step> {
     let venue = |message| Step { origin: Origin::venue(), message };
     let mut steps = vec![venue(bytes(MarkPrice::new_zeroed())), venue(Vec::new())];
     let mut bad = venue_open(profile);

@@ -1,0 +1,62 @@
+//! Any bytes as a snapshot: refused with a reason, or an engine that says the same bytes again and can go on.
+
+use engine::Engine;
+use engine::command::VenueOpen;
+use engine::limits::Limits;
+use engine::message::Origin;
+use zerocopy::FromBytes;
+
+use crate::heard;
+
+/// Where the venue's capacities stand in a snapshot.
+const TERMS_AT: usize = 32;
+const CAPACITY_MAX: u32 = 1 << 12;
+const DUE_MAX: usize = 2_000;
+const DAY_NS: u64 = 86_400_000_000_000;
+
+pub fn restore(input: &[u8]) {
+    if !is_small(input) {
+        return;
+    }
+    let Ok(mut engine) = Engine::restore(input) else { return };
+    assert!(engine.snapshot() == input, "what is accepted is canonical");
+    assert_eq!(engine.check_invariants(), Ok(()));
+    go_on(&mut engine);
+}
+
+/// Memory is taken by capacity: large venues are read elsewhere.
+fn is_small(input: &[u8]) -> bool {
+    let Ok((terms, _)) = VenueOpen::ref_from_prefix(input.get(TERMS_AT..).unwrap_or_default()) else {
+        return true;
+    };
+    Limits::read(terms).map_or(true, |it| {
+        let capacities = [
+            it.accounts,
+            it.instruments,
+            it.sessions,
+            it.orders,
+            it.levels,
+            it.positions,
+            it.orders_per_account,
+        ];
+        let capacities = capacities.into_iter().chain([it.matches_per_command, it.closed_ids, it.mmp_groups]);
+        capacities.max().is_none_or(|most| most <= CAPACITY_MAX)
+    })
+}
+
+/// What is due, then what a day brings.
+fn go_on(engine: &mut Engine) {
+    // Places in the order run out one day.
+    if engine.last_seq() > u64::MAX / 2 {
+        return;
+    }
+    let mut ts_ns = engine.last_ts_ns();
+    for later_ns in [0, 1, DAY_NS] {
+        ts_ns = ts_ns.saturating_add(later_ns);
+        for _ in 0..DUE_MAX {
+            let Some(due) = engine.due(ts_ns) else { break };
+            heard::answer(engine, engine.last_seq() + 1, ts_ns, &Origin::venue(), &due.message());
+        }
+        assert_eq!(engine.check_invariants(), Ok(()));
+    }
+}
