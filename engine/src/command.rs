@@ -1,5 +1,5 @@
 //! The language that the engine hears: every command as a block, and `Command`, the one place where bytes become a
-//! command. Layouts of templates 3-111 are those of the public schema; 300-349 are privileged, 330 and 331 are written
+//! command. Layouts of templates 3-115 are those of the public schema; 300-349 are privileged, 330 to 332 are written
 //! by the venue's own stages and never accepted from a socket.
 
 use zerocopy::little_endian::{I32, I64, U16, U32, U64};

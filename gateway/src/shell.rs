@@ -44,12 +44,13 @@ buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
 buy SYMBOL LOTS market [reduce] takes what there is; the rest is canceled
 sell SYMBOL LOTS PRICE [HOW] | market [reduce]
 stop SIDE SYMBOL LOTS REFERENCE TRIGGER PRICE [HOW] | market [reduce]
-                                waits until mark, index or last is at TRIGGER or worse for SIDE, buy or sell
+                                waits until mark, index or last is at TRIGGER or worse for SIDE
 take ...                        the same, but waits for TRIGGER or better
 quote SYMBOL BID ASK [...] [slide] [group=N]
                                 both sides of instruments anew, each as LOTS@PRICE or none
 mmp N SECONDS FREEZE [qty=N] [count=N] [delta=N] [vega=N]
-                                what group N may trade in SECONDS before it is canceled and frozen (0: until reset)
+                                what group N may trade in SECONDS before it is canceled, and how
+                                many seconds it is frozen then (0: until reset)
 mmp reset N                     ends a freeze
 modify cID LOTS PRICE [show=LOTS]  the new total, what is filled included, the new price, and what an iceberg shows
 cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
