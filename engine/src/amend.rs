@@ -121,7 +121,12 @@ impl Venue {
             qty => form::read_qty(instrument, qty, FIELD_QTY)?,
         };
         let display = match request.display_qty.get() {
-            NULL_I64 => self.orders.display(order),
+            NULL_I64 => {
+                let display = self.orders.display(order);
+                let enough = display == 0 || form::shows_enough(total, i64::from(display));
+                must(enough, refused(Reject::DisplayQtyInvalid, FIELD_DISPLAY))?;
+                display
+            }
             display => form::read_display(total, display, FIELD_DISPLAY)?,
         };
         Ok(Wanted { ticks, total, display, crossing })

@@ -4,6 +4,7 @@
 use crate::command::{NewOrder, NewTriggerOrder};
 use crate::expiry::{EXPIRE_NS_END, day_end};
 use crate::instrument::Instrument;
+use crate::limits::ICEBERG_PARTS_MAX;
 use crate::message::{NULL_I64, NULL_U64};
 use crate::order::{Terms, Tif};
 use crate::refusal::{Refusal, must, refused};
@@ -221,9 +222,15 @@ pub fn read_qty(instrument: &Instrument, qty: i64, field: u16) -> Result<Lots, R
     Ok(Lots(qty))
 }
 
+/// Rule 8.10: an order that shows little of itself makes whoever meets it take many steps.
+pub fn shows_enough(lots: Lots, display: i64) -> bool {
+    display * ICEBERG_PARTS_MAX >= lots.0
+}
+
 /// Rules 8.10 and 8.13 for a display that is there, of an order of `lots`.
 pub fn read_display(lots: Lots, display: i64, field: u16) -> Result<u32, Refusal> {
-    must((1..=lots.0).contains(&display), refused(Reject::DisplayQtyInvalid, field))?;
+    let within = (1..=lots.0).contains(&display) && shows_enough(lots, display);
+    must(within, refused(Reject::DisplayQtyInvalid, field))?;
     Ok(display as u32)
 }
 

@@ -31,6 +31,8 @@ pub const DEPOSIT_MAX: i64 = 1_000_000_000_000_000_000;
 pub const SENSITIVITY_MAX: i64 = 1_000_000_000_000;
 /// Largest position, and largest sum of open orders on one side, per account and instrument.
 pub const POSITION_LOTS_MAX: i64 = i32::MAX as i64;
+/// An iceberg shows at least one part in so many of its quantity, so that nobody can make a sweep long.
+pub const ICEBERG_PARTS_MAX: i64 = 100;
 /// Largest price in ticks.
 pub const PRICE_TICKS_MAX: i64 = 1 << 48;
 

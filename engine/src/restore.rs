@@ -15,7 +15,7 @@ use crate::continuation::Continuation;
 use crate::emit::Reference;
 use crate::engine::Engine;
 use crate::expiry;
-use crate::form::Crossing;
+use crate::form::{Crossing, shows_enough};
 use crate::instrument::{Instrument, Listing, list};
 use crate::limits::{
     ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
@@ -450,7 +450,8 @@ impl Venue {
         must(expiry::suits(order.tif(), expire_ns), "an order's expiry does not suit its time in force")?;
         let display = record.display.get();
         let within = i64::from(display) <= self.instruments[record.instrument_id.get()].qty_max.0;
-        must(display == 0 || within && order.tif().rests(), "an order's display is out of range")?;
+        let enough = shows_enough(order.qty(), i64::from(display));
+        must(display == 0 || within && enough && order.tif().rests(), "an order's display is out of range")?;
         let group = match record.mmp_group.get() {
             0 => NONE,
             number => {

@@ -39,6 +39,21 @@ fn a_display_is_of_a_limit_that_rests_and_at_most_all_of_it() {
     );
 }
 
+/// Rule 8.10: nobody makes a sweep long by showing himself lot by lot.
+#[test]
+fn an_iceberg_shows_a_hundredth_of_itself_at_least() {
+    check(
+        "
+        10 buy 99@90 #1 display=1
+        > 10:1 Accepted 1.0 #1 buy 99@90 display 1 ref 1
+        10 buy 100@90 #2 display=1
+        > 10:2 Accepted 2.1 #2 buy 100@90 display 1 ref 2
+        10 amend 101@- #9 orig=2
+        > 10:3 Rejected DisplayQtyInvalid field 6 detail 0 #9 order 0.0
+        ",
+    );
+}
+
 /// Rule 8.11: what is shown goes first, what is hidden goes behind.
 #[test]
 fn a_match_takes_what_is_shown_and_the_rest_goes_behind() {

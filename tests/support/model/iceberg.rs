@@ -25,17 +25,19 @@ pub(super) fn display(wanted: i64, may_hide: bool, qty: i128) -> Result<Option<i
         return Ok(None);
     }
     let wanted = i128::from(wanted);
-    demand(may_hide && (1..=qty).contains(&wanted), Reject::DisplayQtyInvalid, 4)?;
+    let enough = (1..=qty).contains(&wanted) && qty <= 100 * wanted;
+    demand(may_hide && enough, Reject::DisplayQtyInvalid, 4)?;
     Ok(Some(wanted))
 }
 
 /// 8.13: the display after an amend that asks for `wanted`.
 pub(super) fn amended_display(old: &Order, wanted: i64, total: i128) -> Result<Option<i128>, Refusal> {
     if wanted == NULL_I64 {
+        demand(old.display.is_none_or(|kept| total <= 100 * kept), Reject::DisplayQtyInvalid, 6)?;
         return Ok(old.display);
     }
     let wanted = i128::from(wanted);
-    demand((1..=total).contains(&wanted), Reject::DisplayQtyInvalid, 6)?;
+    demand((1..=total).contains(&wanted) && total <= 100 * wanted, Reject::DisplayQtyInvalid, 6)?;
     Ok(Some(wanted))
 }
 

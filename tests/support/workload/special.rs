@@ -68,10 +68,11 @@ impl Workload {
 
     /// What an order of `qty` may show, or a little that it may not.
     pub(super) fn display(&mut self, qty: i64) -> I64 {
-        let some = self.draw.between(1.max(qty / 50), qty.max(1));
-        // A large one does not show itself lot by lot: a sweep through it would never end.
-        let least = 1.max(qty / 50);
-        self.draw.of(&[least, least, least + 1, some, some, qty / 3 + 1, qty, qty.saturating_add(1)]).into()
+        let least = 1.max(qty / 100 + i64::from(qty % 100 > 0));
+        let some = self.draw.between(least, qty.max(least));
+        self.draw
+            .of(&[least - 1, least, least, least + 1, some, some, qty / 3 + 1, qty, qty.saturating_add(1)])
+            .into()
     }
 
     // Reduce-only
