@@ -4,6 +4,7 @@
 
 pub mod contest;
 pub mod floor;
+pub mod market;
 pub mod ours;
 #[cfg(feature = "peers")]
 pub mod peers;
