@@ -57,7 +57,7 @@ impl Venue {
         self.check_trading(account, instrument)?;
         self.instruments[instrument].check_auction(false)?;
         let entry = self.positions.find(account, instrument);
-        self.check_room(account, instrument)?;
+        self.check_room(account, instrument, entry)?;
         Ok(Armed { form, trigger, position: entry })
     }
 

@@ -4,7 +4,7 @@
 use crate::combo::{LEGS_MAX, Leg, RATIO_MAX};
 use crate::instrument::TICK_VALUE_MAX;
 use crate::limits::{POSITION_LOTS_MAX, PRICE_TICKS_MAX};
-use crate::margin::{Asked, excess, requirement, slippage};
+use crate::margin::{Asked, Standing, excess, requirement, slippage};
 use crate::position::Position;
 use crate::refusal::Refusal;
 use crate::units::{Lots, Money, Ppm, Side};
@@ -54,12 +54,12 @@ impl Venue {
     /// `own` is the combo's entry without it, and `before` what that entry required with it.
     pub fn combo_shortfall(
         &self,
+        standing: &Standing,
         own: &Position,
         before: Money,
         asked: Asked,
         replaced: Lots,
     ) -> Option<Money> {
-        let standing = self.standing(own.account);
         let mut more = self.combo_requirement(own) - before + self.combo_own_cost(own.instrument, asked);
         for leg in self.instruments.legs(own.instrument).iter() {
             let LegEntry { stands, becomes } = self.leg_entry(own.account, leg, asked, replaced);

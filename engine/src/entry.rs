@@ -118,7 +118,7 @@ impl Venue {
             entry.map_or(Position::flat(account_id, instrument_id), |slot| *self.positions.at(slot));
         self.check_reach(&position, Asked { side, ticks, lots }, Lots::ZERO)?;
         if is_new {
-            self.check_room(account_id, instrument_id)?;
+            self.check_room(account_id, instrument_id, entry)?;
         }
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
         match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
@@ -180,20 +180,21 @@ impl Venue {
     }
 
     /// Rule 4.17. A level is asked for even of an order that may never rest, so that the answer does not depend on luck.
-    pub fn check_room(&self, account: u32, instrument: u32) -> Result<(), Refusal> {
+    /// `entry` is the account's in the instrument.
+    pub fn check_room(&self, account: u32, instrument: u32, entry: Option<u32>) -> Result<(), Refusal> {
         let bound = self.limits.orders_per_account;
         let too_many = refused(Reject::OpenOrderLimit, 0).with_detail(i64::from(bound));
         must(self.accounts[account].open_orders() < bound, too_many)?;
         let full = self.orders.slots.is_full()
             || self.levels.is_full()
-            || self.positions.free() < self.entries_missing(account, instrument);
+            || self.positions.free() < self.entries_missing(account, instrument, entry);
         must(!full, refused(Reject::Capacity, 0))
     }
 
     /// How many position entries an order needs that the account has not.
-    fn entries_missing(&self, account: u32, id: u32) -> u32 {
+    fn entries_missing(&self, account: u32, id: u32, entry: Option<u32>) -> u32 {
         let missing = |instrument| u32::from(self.positions.find(account, instrument).is_none());
-        let mut count = missing(id);
+        let mut count = u32::from(entry.is_none());
         if self.instruments[id].is_combo {
             count += self.instruments.legs(id).iter().map(|leg| missing(leg.instrument)).sum::<u32>();
         }

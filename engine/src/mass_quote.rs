@@ -10,7 +10,7 @@ use crate::event::{EventSink, MassQuoteAck, QuoteAckEntry, status};
 use crate::form::{self, Crossing};
 use crate::instrument::Instrument;
 use crate::limits::QUOTE_ENTRIES_MAX;
-use crate::margin::Asked;
+use crate::margin::{Asked, Standing};
 use crate::matching::Taker;
 use crate::message::NULL_I64;
 use crate::order::{Nature, Order, Terms, Tif, order_id};
@@ -18,7 +18,7 @@ use crate::pool::NONE;
 use crate::position::Position;
 use crate::reject::Reject;
 use crate::self_trade::{Stp, StpMode};
-use crate::units::{Lots, Side, Ticks};
+use crate::units::{Lots, Money, Side, Ticks};
 use crate::venue::Venue;
 
 /// The sides of an entry in their order.
@@ -185,26 +185,41 @@ impl Venue {
         self.close_lots(quote, less);
     }
 
-    /// The second half of rule 9.5. Each quote is judged as the account stands with those before it.
+    /// The second half of rule 9.5. Each quote is judged as the account stands with those before it; that is carried along, so
+    /// that the account's entries are not summed for each.
     fn set_quotes(&mut self, quoting: &Quoting, verdicts: &mut [Verdict]) {
+        let mut standing = None;
         for Verdict { instrument, fates } in verdicts {
             for (side, fate) in SIDES.into_iter().zip(fates) {
                 let Fate::Set { ticks, lots } = *fate else { continue };
                 let asked = Asked { side, ticks, lots };
-                match self.admit_quote(quoting, *instrument, asked) {
+                let before = standing.get_or_insert_with(|| self.standing(quoting.account));
+                match self.admit_quote(quoting, before, *instrument, asked) {
                     Ok((ticks, entry)) => {
-                        self.set_quote(quoting, *instrument, Asked { ticks, ..asked }, entry);
+                        before.requirement -=
+                            entry.map_or(Money::ZERO, |slot| self.requirement(self.positions.at(slot)));
+                        let entry = self.set_quote(quoting, *instrument, Asked { ticks, ..asked }, entry);
+                        before.requirement += self.requirement(self.positions.at(entry));
+                        if self.instruments[*instrument].is_combo {
+                            // The entries of its legs have changed too.
+                            standing = None;
+                        }
                     }
                     Err(reject) => *fate = Fate::Refused(reject),
                 }
             }
         }
+        debug_assert!(
+            standing.is_none_or(|carried| carried == self.standing(quoting.account)),
+            "what was carried along is how the account stands"
+        );
     }
 
     /// The rules of entry that rule 9.5 names: the price at which the quote is posted, and the account's position entry.
     fn admit_quote(
         &self,
         quoting: &Quoting,
+        standing: &Standing,
         instrument_id: u32,
         asked: Asked,
     ) -> Result<(Ticks, Option<u32>), Reject> {
@@ -217,14 +232,15 @@ impl Venue {
         let entry = self.positions.find(account, instrument_id);
         let position = entry.map_or(Position::flat(account, instrument_id), |slot| *self.positions.at(slot));
         self.check_reach(&position, asked, Lots::ZERO).map_err(reject)?;
-        self.check_room(account, instrument_id).map_err(reject)?;
-        match self.margin_shortfall(instrument_id, &position, asked) {
+        self.check_room(account, instrument_id, entry).map_err(reject)?;
+        match self.shortfall_from(standing, instrument_id, &position, asked) {
             Some(_) => Err(Reject::InsufficientMargin),
             None => self.check_members(quoting.group, 0).map(|()| (ticks, entry)).map_err(reject),
         }
     }
 
-    fn set_quote(&mut self, quoting: &Quoting, instrument: u32, asked: Asked, entry: Option<u32>) {
+    /// The position entry that it counts in.
+    fn set_quote(&mut self, quoting: &Quoting, instrument: u32, asked: Asked, entry: Option<u32>) -> u32 {
         let account = quoting.account;
         let position = entry.unwrap_or_else(|| {
             self.positions.enter(&mut self.accounts[account], Position::flat(account, instrument))
@@ -240,6 +256,7 @@ impl Venue {
         *self.positions.at_mut(position).quote_mut(asked.side) = order.slot();
         self.stand(&Taker { order, is_open: false });
         self.rest(&order);
+        position
     }
 
     /// Rule 9.6.

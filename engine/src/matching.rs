@@ -213,9 +213,9 @@ impl Venue {
         maker: &Order,
     ) {
         let terms = &self.instruments[made.instrument];
-        let value = ticks * made.lots * terms.tick_value;
-        let taker_fee = value.share_rounded_up(terms.taker_fee);
-        let maker_fee = value.share_rounded_up(terms.maker_fee);
+        let notional = ticks * made.lots;
+        let taker_fee = notional.share_rounded_up(terms.tick_value, terms.taker_fee);
+        let maker_fee = notional.share_rounded_up(terms.tick_value, terms.maker_fee);
         let sides = [(taker, taker_fee, liquidity::TAKER), (maker, maker_fee, liquidity::MAKER)];
         self.trade(voice, made, ticks, sides);
     }

@@ -53,6 +53,22 @@ impl Mul<TickValue> for TickLots {
     }
 }
 
+impl TickLots {
+    /// `rate` of what a non-negative notional is worth, rounded up. Nearly always the whole product fits 64 bits.
+    #[inline]
+    pub fn share_rounded_up(self, value: TickValue, rate: Ppm) -> Money {
+        debug_assert!(self.0 >= 0 && value.0 >= 0);
+        let whole = u64::try_from(self.0)
+            .ok()
+            .and_then(|small| small.checked_mul(value.0 as u64))
+            .and_then(|worth| worth.checked_mul(u64::from(rate.0)));
+        match whole {
+            Some(millionths) => Money(i128::from(millionths.div_ceil(MILLION))),
+            None => (self * value).share_rounded_up(rate),
+        }
+    }
+}
+
 impl Ticks {
     /// `rate` of a price, to the next lower and the next higher tick. Whole millions and the rest apart: a price has 48
     /// bits and a rate at most 21, so each product fits 64.
@@ -94,19 +110,18 @@ impl Money {
     }
 
     /// `rate` of a non-negative amount, rounded up: against whoever pays.
+    #[inline]
     pub fn share_rounded_up(self, rate: Ppm) -> Money {
         debug_assert!(self.0 >= 0);
         debug_assert!(u64::from(rate.0) <= MILLION);
-        // Whole millions and the rest apart, so that no product overflows; a rate is at most one.
         let rate = u64::from(rate.0);
-        let of_rest = |rest: u64| (rest * rate).div_ceil(MILLION);
-        match u64::try_from(self.0) {
-            Ok(small) => Money(i128::from(small / MILLION * rate + of_rest(small % MILLION))),
-            Err(_) => {
-                let million = i128::from(MILLION);
-                Money(self.0 / million * i128::from(rate) + i128::from(of_rest((self.0 % million) as u64)))
-            }
+        if let Some(millionths) = u64::try_from(self.0).ok().and_then(|small| small.checked_mul(rate)) {
+            return Money(i128::from(millionths.div_ceil(MILLION)));
         }
+        // Whole millions and the rest apart, so that no product overflows; a rate is at most one.
+        let of_rest = |rest: u64| (rest * rate).div_ceil(MILLION);
+        let million = i128::from(MILLION);
+        Money(self.0 / million * i128::from(rate) + i128::from(of_rest((self.0 % million) as u64)))
     }
 }
 
@@ -171,6 +186,28 @@ impl Side {
         match self {
             Side::Buy => lots,
             Side::Sell => -lots,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the definition, on both sides of what fits 64 bits.
+    #[test]
+    fn a_share_is_rounded_up_whatever_its_size() {
+        for notional in [0, 1, 999_999, 1_000_000, 1 << 40, i128::from(u64::MAX), 1 << 90] {
+            for value in [1, 3, 1_000_000, 1_000_000_000_000] {
+                for rate in [0, 1, 399, 50_000, 999_999, 1_000_000] {
+                    let worth = notional * i128::from(value);
+                    let exact = (worth / 1_000_000) * i128::from(rate)
+                        + (worth % 1_000_000 * i128::from(rate) + 999_999) / 1_000_000;
+                    let share = TickLots(notional).share_rounded_up(TickValue(value), Ppm(rate));
+                    assert_eq!(share, Money(exact), "{notional} x {value} at {rate}");
+                    assert_eq!(Money(worth).share_rounded_up(Ppm(rate)), Money(exact));
+                }
+            }
         }
     }
 }
