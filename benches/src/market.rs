@@ -7,9 +7,12 @@
 //! instrument, from 16 to 10,000.
 
 use engine::command::*;
-use engine::event::{EventSink, OrderAccepted, OrderExecuted, OrderRejected, SessionReject, liquidity};
+use engine::event::{
+    EventSink, MassQuoteAck, OrderAccepted, OrderExecuted, OrderRejected, QuoteAckEntry, SessionReject,
+    liquidity,
+};
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, QUOTE_ENTRIES_MAX};
-use engine::message::{Framed, GroupSize, Message, NULL_I64, NULL_U64, Origin, ROUTE_BYTES, block};
+use engine::message::{Framed, GroupSize, Message, NULL_I64, NULL_U64, Origin, ROUTE_BYTES, block, group};
 use engine::{Engine, Sequenced};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -130,6 +133,9 @@ impl EventSink for Heard {
             }
         } else if block::<OrderRejected>(message).is_some() || block::<SessionReject>(message).is_some() {
             self.refusals += 1;
+        } else if let Some((ack, entries)) = group::<MassQuoteAck, QuoteAckEntry>(message) {
+            let refused = |entry: &&QuoteAckEntry| entry.bid_code.get() != 0 || entry.ask_code.get() != 0;
+            self.refusals += u64::from(ack.code.get() != 0) + entries.iter().filter(refused).count() as u64;
         }
     }
 }
