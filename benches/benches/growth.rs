@@ -176,7 +176,7 @@ struct Large {
     command: fn(&mut Market) -> Batch,
 }
 
-const LARGE: [Large; 5] = [
+const LARGE: [Large; 4] = [
     Large { name: "nothing", before: |_| Batch::default(), command: |_| Batch::default() },
     Large {
         name: "sweep of 1,000 on 1 level",
@@ -187,11 +187,6 @@ const LARGE: [Large; 5] = [
         name: "sweep of 1,000 on 100 levels",
         before: |market| market.asks(1, 1_000, 100),
         command: |market| market.sweep(2, 1_000),
-    },
-    Large {
-        name: "mass quote of 100 pairs",
-        before: |market| market.quotes(1, 100),
-        command: |market| market.quotes(1, 100),
     },
     Large {
         name: "mass cancel of 10,000",
