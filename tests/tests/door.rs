@@ -183,7 +183,7 @@ fn wrong_shapes(seq: u64, order: NewOrder) -> Vec<(&'static str, Vec<u8>, String
     };
     let (order, cancel) = (order.as_bytes(), cancel(10, 1, 2));
     let cancel = cancel.as_bytes();
-    numbered("unknown", [0, 101, 7701, 1], &[], "UnknownTemplate");
+    numbered("unknown", [0, 109, 7701, 1], &[], "UnknownTemplate");
     numbered("unknown, with a block", [64, 999, 7701, 1], order, "UnknownTemplate");
     numbered("the last template", [0, u16::MAX, 7701, 1], &[], "UnknownTemplate");
     numbered("an event of the venue", [96, 200, 7701, 1], &[1; 96], "UnknownTemplate");

@@ -72,7 +72,15 @@ fn member(
         backoff_max: Duration::from_millis(20),
         ..ConnectOptions::default()
     };
-    let mut client = Client::connect_with(&config, options).expect("the first venue listens");
+    let since = Instant::now();
+    let mut client = loop {
+        // The first venue may be killed before this member has come in.
+        match Client::connect_with(&config, options.clone()) {
+            Ok(client) => break client,
+            Err(error) => assert!(since.elapsed() < PATIENCE, "no venue lets this member in: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
     let (session, account) = (config.session, config.account);
     let mut draw = Draw::new(seed);
     let mut told = Told { name, session, account, sent: 0, heard: BTreeMap::new(), resumed: 0, resent: 0 };
