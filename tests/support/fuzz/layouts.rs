@@ -89,7 +89,7 @@ pub const LAYOUTS: &[Layout] = &[
     Layout { template: Sensitivity::TEMPLATE, row: &[(8, Amount), (8, Amount), (4, Instrument), (4, Small)] },
     Layout { template: Deposit::TEMPLATE, row: &[(8, Small), (8, Amount), (4, Account), (4, Small)] },
     Layout { template: Logon::TEMPLATE, row: &[
-        (8, Small), (8, Small), (8, Small), (8, Small), (4, Small), (4, Small), (1, Byte), (1, Byte), (4, Small), (4, Small),
+        (8, Small), (8, Small), (8, Small), (8, Small), (4, Small), (2, Small), (1, Byte), (1, Byte), (4, Small), (4, Small),
         (64, Fill),
     ] },
     Layout { template: Refused::TEMPLATE, row: &[(2, Small), (2, Small), (2, Small), (2, Small)] },
