@@ -17,6 +17,7 @@ use zerocopy::IntoBytes;
 pub struct Seeds {
     pub commands: Vec<u8>,
     pub bytes: Vec<u8>,
+    /// Taken while something was due, if there was such a moment.
     pub restore: Vec<u8>,
 }
 
@@ -41,8 +42,13 @@ pub fn seeds(seed: u64, commands: u64) -> Seeds {
         seeds.bytes.extend(as_message(&step, index));
         let said = script::say(&mut pair, layout, control, &mut Reader::new(&tail));
         workload.hear(&step, &said);
+        if pair.engine.continuation().is_some() {
+            seeds.restore = pair.engine.snapshot();
+        }
     }
-    seeds.restore = pair.engine.snapshot();
+    if seeds.restore.is_empty() {
+        seeds.restore = pair.engine.snapshot();
+    }
     seeds
 }
 

@@ -1,17 +1,20 @@
 //! Any bytes as a snapshot: refused with a reason, or an engine that says the same bytes again and can go on.
 
 use engine::Engine;
-use engine::command::VenueOpen;
+use engine::command::{InstrumentState, MarkPrice, VenueOpen};
 use engine::limits::Limits;
 use engine::message::Origin;
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, FromZeros};
 
 use crate::heard;
+use crate::workload::bytes;
 
 /// Where the venue's capacities stand in a snapshot.
 const TERMS_AT: usize = 32;
 const CAPACITY_MAX: u32 = 1 << 12;
 const DUE_MAX: usize = 2_000;
+const OPEN: u8 = 4;
+const EXPIRED: u8 = 8;
 const DAY_NS: u64 = 86_400_000_000_000;
 
 pub fn restore(input: &[u8]) {
@@ -44,19 +47,51 @@ fn is_small(input: &[u8]) -> bool {
     })
 }
 
-/// What is due, then what a day brings.
+/// What is due, then what a day brings, then prices and states, up to the end of every instrument.
 fn go_on(engine: &mut Engine) {
-    // Places in the order run out one day.
-    if engine.last_seq() > u64::MAX / 2 {
+    // Places in the order and moments run out one day.
+    if engine.last_seq() > u64::MAX / 2 || engine.last_ts_ns() > u64::MAX / 2 {
         return;
     }
-    let mut ts_ns = engine.last_ts_ns();
     for later_ns in [0, 1, DAY_NS] {
-        ts_ns = ts_ns.saturating_add(later_ns);
-        for _ in 0..DUE_MAX {
-            let Some(due) = engine.due(ts_ns) else { break };
-            heard::answer(engine, engine.last_seq() + 1, ts_ns, &Origin::venue(), &due.message());
-        }
-        assert_eq!(engine.check_invariants(), Ok(()));
+        settle(engine, later_ns);
     }
+    let instruments: Vec<u32> = engine.instruments().map(|it| it.id).collect();
+    for id in instruments {
+        for message in [
+            price(id, 1_000_000_000),
+            price(id, 9_000_000_000_000_000_000),
+            state(id, OPEN),
+            state(id, EXPIRED),
+        ] {
+            settle(engine, 0);
+            if engine.due(engine.last_ts_ns()).is_none() {
+                say(engine, engine.last_ts_ns(), &message);
+            }
+        }
+    }
+    settle(engine, 0);
+}
+
+fn settle(engine: &mut Engine, later_ns: u64) {
+    let ts_ns = engine.last_ts_ns() + later_ns;
+    for _ in 0..DUE_MAX {
+        let Some(due) = engine.due(ts_ns) else { break };
+        say(engine, ts_ns, &due.message());
+    }
+    assert_eq!(engine.check_invariants(), Ok(()));
+}
+
+fn say(engine: &mut Engine, ts_ns: u64, message: &[u8]) {
+    heard::answer(engine, engine.last_seq() + 1, ts_ns, &Origin::venue(), message);
+}
+
+fn price(instrument: u32, price: i64) -> Vec<u8> {
+    bytes(MarkPrice { price: price.into(), instrument_id: instrument.into(), pad_a: 0.into() })
+}
+
+fn state(instrument: u32, state: u8) -> Vec<u8> {
+    let mut it = InstrumentState::new_zeroed();
+    (it.instrument_id, it.state) = (instrument.into(), state);
+    bytes(it)
 }
