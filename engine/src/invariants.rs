@@ -277,7 +277,7 @@ impl Venue {
         Ok(())
     }
 
-    /// Rule 7.5, and that each position's list has its reduce-only orders that rest, by serial.
+    /// Each position's list has its reduce-only orders that rest, by serial; and rule 7.5.
     fn check_reduce_only(&self) -> Result<(), String> {
         let rests = |order: &&Order| {
             let waits = order.id == self.continuation.taker() || self.orders.is_armed(order);
@@ -295,14 +295,16 @@ impl Venue {
                     && serial_of(order.id) > last
                     && terms.reduce_before == before;
                 must(placed, || format!("order {} is misplaced among the reduce-only ones", order.id))?;
-                let capped = order.leaves() <= position.reducible(order.side());
-                must(capped || self.continuation.due().is_some(), || {
-                    format!("rule 7.5: order {} has more than can reduce", order.id)
-                })?;
                 (last, before, listed) = (serial_of(order.id), order.slot(), listed + 1);
             }
         }
-        must(listed == resting, || "a reduce-only order is in no list".to_string())
+        must(listed == resting, || "a reduce-only order is in no list".to_string())?;
+        let active = |order: &&Order| order.is_reduce_only() && !self.orders.is_armed(order);
+        let excess = self.orders.iter().filter(active).find(|order| {
+            let reducible = self.positions.at(order.position).reducible(order.side());
+            order.leaves() > reducible
+        });
+        excess.map_or(Ok(()), |order| Err(format!("rule 7.5: order {} has more than can reduce", order.id)))
     }
 
     /// Each expiry has its timer, and there are no others.
