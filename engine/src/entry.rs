@@ -14,7 +14,7 @@ use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
 use crate::message::{Message, NULL_I64};
-use crate::order::{Nature, Order, Terms, Tif, order_id};
+use crate::order::{Nature, Order, SERIAL_END, Terms, Tif, order_id};
 use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
 use crate::reject::Reject;
@@ -185,7 +185,8 @@ impl Venue {
         let bound = self.limits.orders_per_account;
         let too_many = refused(Reject::OpenOrderLimit, 0).with_detail(i64::from(bound));
         must(self.accounts[account].open_orders() < bound, too_many)?;
-        let full = self.orders.slots.is_full()
+        let full = self.next_serial == SERIAL_END
+            || self.orders.slots.is_full()
             || self.levels.is_full()
             || self.positions.free() < self.entries_missing(account, instrument, entry);
         must(!full, refused(Reject::Capacity, 0))

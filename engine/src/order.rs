@@ -265,8 +265,12 @@ impl Order {
     }
 }
 
+/// First serial that an order id has no room for.
+pub const SERIAL_END: u64 = 1 << (u64::BITS - ORDER_SLOT_BITS);
+
 /// Rule 5.1.
 pub fn order_id(serial: u64, slot: u32) -> u64 {
+    debug_assert!(serial < SERIAL_END);
     serial << ORDER_SLOT_BITS | u64::from(slot)
 }
 

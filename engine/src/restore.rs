@@ -18,14 +18,14 @@ use crate::expiry;
 use crate::form::{Crossing, shows_enough};
 use crate::instrument::{Instrument, Listing, list};
 use crate::limits::{
-    ACCOUNT_DUST, Limits, ORDER_SLOT_BITS, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
-    REDUCE_ONLY_ORDERS_MAX, SENSITIVITY_MAX,
+    ACCOUNT_DUST, Limits, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX, REDUCE_ONLY_ORDERS_MAX,
+    SENSITIVITY_MAX,
 };
 use crate::margin::Asked;
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
 use crate::open_orders::{ListingOrders, may_list};
-use crate::order::{Nature, Order, Terms, Tif, serial_of, slot_of};
+use crate::order::{Nature, Order, SERIAL_END, Terms, Tif, serial_of, slot_of};
 use crate::pool::NONE;
 use crate::position::Position;
 use crate::privileged::has_account;
@@ -157,7 +157,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
         venue.continuation = Continuation::Triggers(record.triggers.get());
     }
     venue.deposits = Money(record.deposits.get());
-    must((1..=1 << (64 - ORDER_SLOT_BITS)).contains(&venue.next_serial), "the next serial is out of range")?;
+    must((1..=SERIAL_END).contains(&venue.next_serial), "the next serial is out of range")?;
     must((1..=SEQ_MAX).contains(&venue.next_match), "the next match is out of range")?;
     must((0..=MONEY_MAX).contains(&venue.deposits.0), "the deposits are out of range")?;
     reader.section(|record| venue.read_account(record))?;

@@ -169,6 +169,7 @@ impl Model {
         if own >= limits.orders_per_account as usize {
             return Err(with_detail(Reject::OpenOrderLimit, 0, limits.orders_per_account.into()));
         }
+        demand(self.serial + 1 < 1 << 40, Reject::Capacity, 0)?;
         demand(self.all_orders().count() < limits.orders as usize, Reject::Capacity, 0)?;
         demand(self.levels_in_use() < limits.levels as usize, Reject::Capacity, 0)?;
         let new = self.touched(order.instrument).into_iter().filter(|id| !self.has_entry(&(account, *id)));
