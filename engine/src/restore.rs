@@ -390,6 +390,7 @@ impl Venue {
         let is_taker = order.id == self.continuation.taker();
         must(!is_taker && !order.is_quote(), "an armed order is a taker or a quote")?;
         must(order.leaves() == order.qty(), "an armed order is filled")?;
+        must(!self.instruments[record.instrument_id.get()].is_combo, "an order is armed in a combo")?;
         self.check_price(record.instrument_id.get(), order.ticks)?;
         if order.is_market() {
             must(limit == Ticks(0) && !order.tif().rests(), "an order has a price it may not have")?;

@@ -708,3 +708,25 @@ fn armed_orders_end_with_their_instrument() {
         ",
     );
 }
+
+/// Rule 8.30: a combo has no triggers, whatever a snapshot says.
+#[test]
+fn no_snapshot_arms_an_order_in_a_combo() {
+    for line in ["10 sell 1@100 #1 stop=90", "10 buy 1@100 #1 stop=120"] {
+        let mut desk = Desk::open_wide(venue_open([1, 2]), FUNDS);
+        desk.play(line);
+        let mut bytes = desk.engine.snapshot();
+        let position = [4_u32, 1, 0, 0].map(u32::to_le_bytes).concat();
+        let order = [1_u64 << 24, 1].map(u64::to_le_bytes).concat();
+        let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).rposition(|here| here == part);
+        let at = find(&bytes, &position).expect("the entry") + 4;
+        bytes[at] = 4;
+        let at = find(&bytes, &order).expect("the order") + 52;
+        assert_eq!(bytes[at], 1);
+        bytes[at] = 4;
+        assert!(Engine::restore(&bytes).is_err(), "{line}");
+        // Its look waits.
+        bytes[136] = 4;
+        assert!(Engine::restore(&bytes).is_err(), "{line}");
+    }
+}
