@@ -17,6 +17,8 @@ pub const EVENT_BLOCK_BYTES_MAX: usize = 120;
 pub const QUOTE_ENTRIES_MAX: usize = 100;
 /// Open members of one protection group (rule 9.15).
 pub const GROUP_MEMBERS_MAX: u32 = 1_000;
+/// Protection groups of one account (rule 9.10): they stay, so that none may take the room of all.
+pub const GROUPS_PER_ACCOUNT_MAX: u32 = 32;
 /// Messages that a session's outbox keeps for a resume.
 pub const OUTBOX_MESSAGES: u64 = 65_536;
 /// Keep-alive that a logon may ask for.

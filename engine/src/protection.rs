@@ -7,7 +7,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use crate::command::{MmpConfig, Role};
 use crate::emit::Voice;
 use crate::event::{EventSink, MmpTriggered, RequestComplete, mmp_reason, reason};
-use crate::limits::GROUP_MEMBERS_MAX;
+use crate::limits::{GROUP_MEMBERS_MAX, GROUPS_PER_ACCOUNT_MAX};
 use crate::message::{NULL_I64, NULL_U64};
 use crate::order::Order;
 use crate::pool::{NONE, room};
@@ -148,6 +148,13 @@ impl Groups {
         self.len() == self.capacity
     }
 
+    /// May the account have one more (rule 9.10)?
+    pub fn has_room(&self, account: u32) -> bool {
+        let first = self.sorted.partition_point(|slot| self.at(*slot).account < account);
+        let own = self.sorted[first..].iter().take_while(|slot| self.at(**slot).account == account);
+        !self.is_full() && own.count() < GROUPS_PER_ACCOUNT_MAX as usize
+    }
+
     pub fn len(&self) -> u32 {
         self.rows.len() as u32
     }
@@ -235,7 +242,7 @@ impl Venue {
                 group.window = Window::new(terms.window_ms);
             }
             None if resets => return Err(refused(Reject::MmpNotConfigured, 0)),
-            None if self.groups.is_full() => return Err(refused(Reject::Capacity, 0)),
+            None if !self.groups.has_room(account) => return Err(refused(Reject::Capacity, 0)),
             None => self.groups.create(Group::new(account, number, sender, terms)),
         }
         Ok(())

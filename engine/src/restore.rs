@@ -311,7 +311,7 @@ impl Venue {
         let owner = self.sessions.at(session);
         must(owner.role == Role::Trade && owner.account == account, "a group is not its session's")?;
         must(number != 0 && self.groups.find(account, number).is_none(), "a group stands twice or is none")?;
-        must(!self.groups.is_full(), "there are more groups than the limit")?;
+        must(self.groups.has_room(account), "there are more groups than the limit")?;
         let terms = GroupTerms {
             window_ms: record.window_ms.get(),
             frozen_ms: record.frozen_ms.get(),

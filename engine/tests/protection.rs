@@ -413,3 +413,25 @@ fn groups_restore_and_go_on_alike() {
         assert_eq!((one, desk.engine.digest()), (two, twin.digest()));
     }
 }
+
+/// Rule 9.10: groups stay for ever, so nobody may take those of all others.
+#[test]
+fn an_account_has_so_many_groups() {
+    let mut terms = venue_open([1, 2]);
+    terms.mmp_groups_max = 100.into();
+    let mut desk = Desk::open_with(terms, FUNDS);
+    for group in 1..=32 {
+        assert!(desk.play(&format!("10 mmp #1 group={group}")).contains("Done"), "{group}");
+    }
+    let full = desk.engine.snapshot();
+    for (line, code) in [
+        ("10 mmp #1 group=33", "Capacity"),
+        ("11 mmp #1 group=65535", "Capacity"),
+        ("10 mmp #1 group=32 qty=7", "Done"),
+        ("20 mmp #1 group=33", "Done"),
+    ] {
+        let said = desk.play(line);
+        assert!(said.contains(code), "{said}");
+    }
+    assert!(Engine::restore(&full).is_ok());
+}

@@ -82,7 +82,8 @@ impl Model {
             (group.frozen_until, group.fills) = (0, Vec::new());
             return Ok(());
         }
-        let full = self.groups.len() >= self.limits().mmp_groups as usize;
+        let own = self.groups.keys().filter(|(account, _)| *account == key.0).count();
+        let full = own >= 32 || self.groups.len() >= self.limits().mmp_groups as usize;
         demand(!full || self.groups.contains_key(&key), Reject::Capacity, 0)?;
         let limit = |limit: i64| (limit != NULL_I64).then_some(i128::from(limit));
         let group = Group {
