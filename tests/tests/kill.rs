@@ -72,6 +72,7 @@ fn member(
         backoff_max: Duration::from_millis(20),
         ..ConnectOptions::default()
     };
+    let (_nobody, never) = channel();
     let since = Instant::now();
     let mut client = loop {
         // The first venue may be killed before this member has come in.
@@ -79,7 +80,7 @@ fn member(
             Ok(client) => break client,
             Err(error) => assert!(since.elapsed() < PATIENCE, "no venue lets this member in: {error}"),
         }
-        std::thread::sleep(Duration::from_millis(10));
+        pass(&never, 10);
     };
     let (session, account) = (config.session, config.account);
     let mut draw = Draw::new(seed);
