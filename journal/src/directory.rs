@@ -9,12 +9,20 @@ pub(crate) const IDENTITY: &str = "journal.id";
 pub(crate) const CONTROL: &str = "control";
 pub(crate) const MARK: &str = "durable.mark";
 pub(crate) const TORN: &str = "torn";
+pub(crate) const BASE: &str = "journal.base";
+pub(crate) const CURSORS: &str = "cursors";
+pub(crate) const SNAPSHOTS: &str = "snap";
+pub(crate) const SNAPSHOT_SUFFIX: &str = ".snap";
 const SEGMENT_SUFFIX: &str = ".seg";
 const TEMPORARY_SUFFIX: &str = ".tmp";
-const SEGMENT_DIGITS: usize = 20;
+const NUMBER_DIGITS: usize = 20;
 
 pub(crate) fn segment_path(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number:0SEGMENT_DIGITS$}{SEGMENT_SUFFIX}"))
+    numbered_path(directory, number, SEGMENT_SUFFIX)
+}
+
+pub(crate) fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
+    directory.join(format!("{number:0NUMBER_DIGITS$}{suffix}"))
 }
 
 /// The name under which a file is filled before it is renamed to what it will be.
@@ -26,9 +34,14 @@ pub(crate) fn temporary_path(path: &Path) -> PathBuf {
 
 /// The numbers of all segment files, ascending as numbers, whatever order the directory lists them in.
 pub(crate) fn segment_numbers(directory: &Path) -> io::Result<Vec<u64>> {
+    numbers(directory, SEGMENT_SUFFIX)
+}
+
+/// The numbers of all files with this suffix, ascending.
+pub(crate) fn numbers(directory: &Path, suffix: &str) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory)? {
-        if let Some(number) = entry?.file_name().to_str().and_then(segment_number) {
+        if let Some(number) = entry?.file_name().to_str().and_then(|name| number_in(name, suffix)) {
             numbers.push(number);
         }
     }
@@ -36,9 +49,9 @@ pub(crate) fn segment_numbers(directory: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-fn segment_number(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
-    let all_digits = digits.len() == SEGMENT_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+fn number_in(name: &str, suffix: &str) -> Option<u64> {
+    let digits = name.strip_suffix(suffix)?;
+    let all_digits = digits.len() == NUMBER_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     if all_digits { digits.parse().ok() } else { None }
 }
 
@@ -99,9 +112,9 @@ mod tests {
 
     #[test]
     fn only_exact_names_are_segments() {
-        assert_eq!(segment_number("00000000000000000042.seg"), Some(42));
+        assert_eq!(number_in("00000000000000000042.seg", SEGMENT_SUFFIX), Some(42));
         for name in ["42.seg", "00000000000000000042.seg.tmp", "0000000000000000004x.seg", ".seg", "LOCK"] {
-            assert_eq!(segment_number(name), None, "{name}");
+            assert_eq!(number_in(name, SEGMENT_SUFFIX), None, "{name}");
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bookmark::Bookmark;
+use crate::cursor::CursorName;
 use crate::scan::{Disorder, Fault};
 use crate::segment::Position;
 
@@ -24,6 +26,12 @@ pub enum FloorOrigin {
     Group(Position),
     /// `durable.mark`.
     Mark,
+    /// The snapshot of this seq: only what was durable is put into one.
+    Snapshot(u64),
+    /// What this consumer has finished with.
+    Cursor(CursorName),
+    /// `journal.base`.
+    Base,
     /// This segment holds data, which is only written once the segment before it is sealed and synced.
     NextSegment(u64),
     /// This segment's own seal: nothing may stand behind it.
@@ -36,6 +44,9 @@ impl fmt::Display for FloorOrigin {
             FloorOrigin::Nothing => write!(formatter, "nothing"),
             FloorOrigin::Group(place) => write!(formatter, "group@{place}"),
             FloorOrigin::Mark => write!(formatter, "durable.mark"),
+            FloorOrigin::Snapshot(seq) => write!(formatter, "snapshot@{seq}"),
+            FloorOrigin::Cursor(name) => write!(formatter, "cursor@{name}"),
+            FloorOrigin::Base => write!(formatter, "journal.base"),
             FloorOrigin::NextSegment(segment) => write!(formatter, "segment@{segment}"),
             FloorOrigin::Seal(place) => write!(formatter, "seal@{place}"),
         }
@@ -120,6 +131,12 @@ pub enum OpenError {
     },
     /// Data below the durable floor does not verify.
     Damaged(Box<Damage>),
+    /// The place to start from is not one of this journal's history: the group that should end there does not, or says
+    /// another chain.
+    BookmarkRefused {
+        path: PathBuf,
+        bookmark: Box<Bookmark>,
+    },
     /// The caller refused a record.
     Replay {
         seq: u64,
@@ -190,6 +207,13 @@ impl fmt::Display for OpenError {
             OpenError::Damaged(damage) => {
                 write!(formatter, "durable data is damaged; restore the segment before opening: {damage}")
             }
+            OpenError::BookmarkRefused { path, bookmark } => write!(
+                formatter,
+                "seq {} at {} is not of the history in {}; start from another snapshot or from the beginning",
+                bookmark.seq,
+                bookmark.position,
+                path.display()
+            ),
             OpenError::Replay { seq, reason } => write!(formatter, "replay refused seq {seq}: {reason}"),
         }
     }
@@ -269,6 +293,8 @@ pub enum ReadError {
     WatermarkDamaged { path: PathBuf, position: Position },
     /// A writer recovered and gave up records that this reader was handed: possible only beyond D.
     Rewound { position_seq: u64 },
+    /// The place to start from is not one of this journal's history, or lies beyond W.
+    BookmarkRefused { bookmark: Bookmark, written: Position },
     /// The visitor refused the record; it is offered again by the next poll.
     Visit { seq: u64, reason: String },
 }
@@ -292,6 +318,12 @@ impl fmt::Display for ReadError {
             ReadError::Rewound { position_seq } => {
                 write!(formatter, "the writer recovered to before seq {position_seq}; start a new reader")
             }
+            ReadError::BookmarkRefused { bookmark, written } => write!(
+                formatter,
+                "seq {} at {} is not of this journal's history, which is written up to {written}; after a restart of \
+                 the machine start the venue first, otherwise start from the beginning",
+                bookmark.seq, bookmark.position
+            ),
             ReadError::Visit { seq, reason } => write!(formatter, "the visitor refused seq {seq}: {reason}"),
         }
     }

@@ -13,6 +13,9 @@
 
 #![deny(unsafe_code)]
 
+mod base;
+mod bookmark;
+mod cursor;
 mod directory;
 mod error;
 mod group;
@@ -26,21 +29,31 @@ mod reader;
 mod record;
 mod recovery;
 mod repair;
+mod retention;
 mod scan;
 mod segment;
+mod snapshot;
 mod storage;
 mod tail;
 mod watermark;
 mod writer;
 
+pub use bookmark::Bookmark;
+pub use cursor::{Cursor, CursorName, cursors, load_cursor, remove_cursor, store_cursor};
 pub use error::{Damage, Floor, FloorOrigin, OpenError, ReadError, WriteError};
 pub use identity::{Identity, Options};
+pub use lock::Lock;
 pub use reader::{Limit, Reader};
 pub use record::{FRAME_HEADER_BYTES, Kind, RECORD_PAYLOAD_BYTES_MAX, Record};
-pub use recovery::{Ending, Survey, survey};
+pub use recovery::{Ending, Survey, survey, survey_from};
 pub use repair::{Recovery, TornTail};
+pub use retention::{remove_segments_below, segment_path, segments};
 pub use scan::{Disorder, Fault};
 pub use segment::Position;
+pub use snapshot::{
+    Snapshot, SnapshotFault, SnapshotHead, install_snapshot, load_snapshot, remove_snapshot, snapshot_path,
+    snapshot_seqs, snapshots_directory, write_snapshot,
+};
 pub use storage::{Storage, Written};
 pub use watermark::Watermarks;
 pub use writer::Writer;

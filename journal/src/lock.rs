@@ -1,4 +1,4 @@
-//! The right to write: an open-file-description lock on `LOCK`. It dies with the process, so there is no
+//! The right to write into a directory: an open-file-description lock on `LOCK`. It dies with the process, so there is no
 //! stale lock, hence no time limit and no override.
 
 use std::fs::{File, OpenOptions};
@@ -8,8 +8,8 @@ use crate::directory;
 use crate::error::OpenError;
 use crate::map;
 
-/// Held for as long as the writer lives. The descriptor is close-on-exec, so no child inherits it.
-pub(crate) struct Lock {
+/// Held for as long as it lives. The descriptor is close-on-exec, so no child inherits it.
+pub struct Lock {
     file: File,
 }
 

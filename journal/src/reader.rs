@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::base;
+use crate::bookmark::Bookmark;
 use crate::directory;
 use crate::error::{OpenError, ReadError};
 use crate::group::TRAILER_FRAME_BYTES;
@@ -26,7 +28,7 @@ pub enum Limit {
     Written,
 }
 
-/// One follower, from the first record on.
+/// One follower, from the first record on or from a bookmark.
 pub struct Reader {
     directory: PathBuf,
     identity: Identity,
@@ -36,6 +38,7 @@ pub struct Reader {
     /// Where the next group starts, and the state before it.
     next_group: usize,
     tail: Tail,
+    segment_start: Bookmark,
     /// Frames of a verified group that are still to be handed out.
     frame: usize,
     frames_end: usize,
@@ -48,16 +51,40 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// From the first record that the journal still holds.
     pub fn open(directory: &Path) -> Result<Reader, ReadError> {
         let identity = identity::load(directory)?;
+        let base = base::load(directory, &identity.journal_id)?;
+        let start = base.map_or((SEGMENT_FIRST, Tail::genesis(identity.chain_genesis())), |base| {
+            (base.position.segment(), base.tail())
+        });
+        Reader::begin(directory, identity, start, None)
+    }
+
+    /// From a bookmark of the same journal on: the first record handed out is the one behind it. A bookmark of another
+    /// history, or one that lies beyond what is published, is refused.
+    pub fn open_at(directory: &Path, start: &Bookmark) -> Result<Reader, ReadError> {
+        let identity = identity::load(directory)?;
+        Reader::begin(directory, identity, (start.position.segment(), start.tail()), Some(start))
+    }
+
+    fn begin(
+        directory: &Path,
+        identity: Identity,
+        (segment, tail): (u64, Tail),
+        at: Option<&Bookmark>,
+    ) -> Result<Reader, ReadError> {
         let watermarks = Watermarks::open(directory).map_err(|error| {
             OpenError::io("map the watermarks", &directory.join(directory::CONTROL), error)
         })?;
-        let (map, layout) = map_segment(directory, &identity, SEGMENT_FIRST)
-            .map_err(|error| lost_or_yet_to_come(error, directory, watermarks.epoch()))?;
-        Ok(Reader {
+        let (map, layout) = map_segment(directory, &identity, segment).map_err(|error| match segment {
+            SEGMENT_FIRST => lost_or_yet_to_come(error, directory, watermarks.epoch()),
+            later => missing(later)(error),
+        })?;
+        let mut reader = Reader {
             directory: directory.to_owned(),
-            tail: Tail::genesis(identity.chain_genesis()),
+            segment_start: Bookmark::new(layout.position(layout.data_start), &tail),
+            tail,
             identity,
             epoch: watermarks.epoch(),
             watermarks,
@@ -68,8 +95,31 @@ impl Reader {
             frames_end: 0,
             trailer: None,
             sealed: false,
-            position_seq: 0,
-        })
+            position_seq: tail.seq,
+        };
+        if let Some(bookmark) = at {
+            reader.advance_to(bookmark)?;
+        }
+        Ok(reader)
+    }
+
+    /// Steps over everything before `bookmark`, which lies in the segment that is mapped.
+    fn advance_to(&mut self, bookmark: &Bookmark) -> Result<(), ReadError> {
+        let written = self.watermarks.written_position();
+        let refused = || ReadError::BookmarkRefused { bookmark: *bookmark, written };
+        let offset = bookmark.position.offset();
+        if offset != self.layout.data_start && (written < bookmark.position || offset > self.layout.data_end)
+        {
+            return Err(refused());
+        }
+        let bytes = self.map.published(offset as usize);
+        let anchor = bookmark.anchor(bytes, &self.layout).ok_or_else(refused)?;
+        self.next_group = offset as usize;
+        self.sealed = anchor.sealed;
+        if let Some(at) = anchor.trailer_offset {
+            self.remember_trailer(at);
+        }
+        Ok(())
     }
 
     /// Hands out up to `records_max` records that lie within `limit` and returns how many. If `visit` refuses
@@ -93,6 +143,30 @@ impl Reader {
             }
         }
         Ok(count)
+    }
+
+    /// Hands out the whole next group if it lies within `limit` and ends at or below `seq_max`; true if there was one.
+    pub fn poll_group(
+        &mut self,
+        limit: Limit,
+        seq_max: u64,
+        visit: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Result<bool, ReadError> {
+        self.check_restart()?;
+        while self.frame >= self.frames_end {
+            if !self.next_group(limit)? {
+                return Ok(false);
+            }
+        }
+        if self.tail.seq > seq_max {
+            return Ok(false);
+        }
+        while self.frame < self.frames_end {
+            if self.hand_out(visit)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Hands out the next frame of the group and returns how many records it was; none when it is gone.
@@ -157,10 +231,7 @@ impl Reader {
     }
 
     fn enter(&mut self, group: &GroupFound) -> Result<bool, ReadError> {
-        let mut trailer = [0; TRAILER_FRAME_BYTES];
-        let trailer_end = group.trailer_offset + TRAILER_FRAME_BYTES;
-        trailer.copy_from_slice(&self.map.published(trailer_end)[group.trailer_offset..]);
-        self.trailer = Some((group.trailer_offset, trailer));
+        self.remember_trailer(group.trailer_offset);
         (self.frame, self.frames_end) = (self.next_group, group.trailer_offset);
         self.next_group = group.end;
         self.tail = group.tail;
@@ -168,11 +239,18 @@ impl Reader {
         Ok(true)
     }
 
+    fn remember_trailer(&mut self, at: usize) {
+        let mut trailer = [0; TRAILER_FRAME_BYTES];
+        trailer.copy_from_slice(&self.map.published(at + TRAILER_FRAME_BYTES)[at..]);
+        self.trailer = Some((at, trailer));
+    }
+
     fn enter_next_segment(&mut self) -> Result<(), ReadError> {
         let next = self.layout.segment + 1;
         let (map, layout) = map_segment(&self.directory, &self.identity, next).map_err(missing(next))?;
         (self.map, self.next_group, self.layout) = (map, layout.data_start as usize, layout);
         (self.frame, self.frames_end, self.trailer, self.sealed) = (0, 0, None, false);
+        self.segment_start = Bookmark::new(self.layout.position(self.layout.data_start), &self.tail);
         Ok(())
     }
 
@@ -220,6 +298,17 @@ impl Reader {
     /// The seq of the last record handed out.
     pub fn position_seq(&self) -> u64 {
         self.position_seq
+    }
+
+    /// The start of the segment that is being read.
+    pub fn segment_start(&self) -> Bookmark {
+        self.segment_start
+    }
+
+    /// Where this reader stands, once the last group that it entered was handed out to its end.
+    pub fn bookmark(&self) -> Option<Bookmark> {
+        let is_between_groups = self.frame >= self.frames_end;
+        is_between_groups.then(|| Bookmark::new(self.layout.position(self.next_group as u64), &self.tail))
     }
 
     /// The chain value of the last group that was entered.

@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::base;
+use crate::bookmark::Bookmark;
+use crate::cursor;
 use crate::directory;
 use crate::error::{Damage, Floor, FloorOrigin, OpenError};
 use crate::identity::{self, Identity};
@@ -14,6 +17,7 @@ use crate::mark;
 use crate::record::{Kind, Record};
 use crate::scan::{Fault, GroupFound, record_at, stray_trailers, verify_group};
 use crate::segment::{Layout, PAGE_BYTES, Position, SEGMENT_FIRST, check_belongs, find_header, is_zero};
+use crate::snapshot::{self, SnapshotHead};
 use crate::tail::Tail;
 
 /// How the data ends.
@@ -60,30 +64,87 @@ pub fn survey(
     identity_expected: Option<&Identity>,
     replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
 ) -> Result<Survey, OpenError> {
+    survey_from(directory, identity_expected, None, replay)
+}
+
+/// The same from a bookmark on: what is before it is neither read nor counted, and must be what it says.
+pub fn survey_from(
+    directory: &Path,
+    identity_expected: Option<&Identity>,
+    start: Option<&Bookmark>,
+    replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+) -> Result<Survey, OpenError> {
     let identity = identity::load(directory)?;
     if let Some(field) = identity_expected.and_then(|expected| expected.difference(&identity)) {
         return Err(OpenError::OtherJournal { path: directory.join(directory::IDENTITY), field });
     }
     let marked = mark::load(directory, &identity.journal_id)
         .map_err(|error| OpenError::io("read the durable mark", &directory.join(directory::MARK), error))?;
+    let base = base::load(directory, &identity.journal_id)?;
+    let first = base.map_or(SEGMENT_FIRST, |base| base.position.segment());
     let numbers = directory::segment_numbers(directory)
         .map_err(|error| OpenError::io("list the segments", directory, error))?;
-    let floor = match marked {
-        Some(marked) => Floor { seq: marked.seq, position: marked.position, origin: FloorOrigin::Mark },
-        None => Floor { seq: 0, position: Position::default(), origin: FloorOrigin::Nothing },
-    };
-    let mut surveyor = Surveyor::new(directory, identity, floor, replay);
-    for (due, number) in (SEGMENT_FIRST..).zip(&numbers) {
-        if *number != due {
+    let floor = promised(directory, &identity, marked, base)?;
+    let is_new = marked.is_some_and(|marked| marked.position == Position::default());
+    let start = Start::new(&identity, base, start);
+    if start.first < first {
+        return Err(missing(directory, start.first));
+    }
+    let (walk_from, follows_data) = (start.first, start.follows_data);
+    let mut surveyor = Surveyor::new(directory, identity, floor, start, replay);
+    let mut due = first;
+    for number in numbers.into_iter().filter(|number| *number >= first) {
+        if number != due {
             return Err(missing(directory, due));
         }
-        surveyor.segment(due)?;
+        if number >= walk_from {
+            surveyor.segment(number)?;
+        }
+        due += 1;
     }
     // Only a creation that was cut short leaves a mark of nothing and no segment.
-    if numbers.is_empty() && marked.is_none_or(|marked| marked.position > Position::default()) {
-        return Err(missing(directory, SEGMENT_FIRST));
+    let has_segments = due > first;
+    if due <= walk_from && (has_segments || follows_data || !is_new) {
+        return Err(missing(directory, due));
     }
     surveyor.verdict()
+}
+
+/// The durable floor as far as it is known without looking into a segment.
+fn promised(
+    directory: &Path,
+    identity: &Identity,
+    marked: Option<mark::Marked>,
+    base: Option<Bookmark>,
+) -> Result<Floor, OpenError> {
+    let mut floor = Floor { seq: 0, position: Position::default(), origin: FloorOrigin::Nothing };
+    let mut raise = |seq, position, origin| {
+        if position > floor.position {
+            floor = Floor { seq, position, origin };
+        }
+    };
+    if let Some(marked) = marked {
+        raise(marked.seq, marked.position, FloorOrigin::Mark);
+    }
+    if let Some(base) = base {
+        raise(base.seq, base.position, FloorOrigin::Base);
+    }
+    let failed = |what, path: PathBuf| move |error| OpenError::io(what, &path, error);
+    let consumers = cursor::cursors(directory, &identity.journal_id)
+        .map_err(failed("list the cursors", directory.join(directory::CURSORS)))?;
+    for (name, at) in consumers.iter().filter_map(|cursor| Some((cursor.name, cursor.bookmark?))) {
+        raise(at.seq, at.position, FloorOrigin::Cursor(name));
+    }
+    let seqs = snapshot::snapshot_seqs(directory)
+        .map_err(failed("list the snapshots", snapshot::snapshots_directory(directory)))?;
+    for seq in seqs {
+        // One that does not verify says nothing.
+        let head = SnapshotHead::load(&snapshot::snapshot_path(directory, seq)).ok();
+        if let Some(head) = head.filter(|head| head.check_belongs(identity).is_ok()) {
+            raise(head.bookmark.seq, head.bookmark.position, FloorOrigin::Snapshot(seq));
+        }
+    }
+    Ok(floor)
 }
 
 fn missing(directory: &Path, segment: u64) -> OpenError {
@@ -101,8 +162,38 @@ struct Stop {
     whole_groups_beyond: u64,
 }
 
+/// Where the walk begins.
+struct Start {
+    /// The first segment that is looked into, and the state before it or before the bookmark.
+    first: u64,
+    tail: Tail,
+    bookmark: Option<Bookmark>,
+    /// Groups stand before it, so their end must be there.
+    follows_data: bool,
+}
+
+impl Start {
+    fn new(identity: &Identity, base: Option<Bookmark>, bookmark: Option<&Bookmark>) -> Start {
+        match bookmark.copied().or(base) {
+            None => Start {
+                first: SEGMENT_FIRST,
+                tail: Tail::genesis(identity.chain_genesis()),
+                bookmark: None,
+                follows_data: false,
+            },
+            Some(from) => Start {
+                first: from.position.segment(),
+                tail: from.tail(),
+                bookmark: bookmark.copied(),
+                follows_data: true,
+            },
+        }
+    }
+}
+
 struct Surveyor<'a> {
     directory: &'a Path,
+    start: Start,
     replay: &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>,
     /// One buffer for all segments: reading, unlike mapping, turns a bad sector into an error.
     buffer: Vec<u8>,
@@ -115,9 +206,10 @@ impl<'a> Surveyor<'a> {
         directory: &'a Path,
         identity: Identity,
         floor: Floor,
+        start: Start,
         replay: &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>,
     ) -> Surveyor<'a> {
-        let tail = Tail::genesis(identity.chain_genesis());
+        let tail = start.tail;
         let found = Survey {
             identity,
             last_seq: 0,
@@ -136,7 +228,7 @@ impl<'a> Surveyor<'a> {
             last: None,
             spare: None,
         };
-        Surveyor { directory, replay, buffer: Vec::new(), found, stop: None }
+        Surveyor { directory, start, replay, buffer: Vec::new(), found, stop: None }
     }
 
     fn segment(&mut self, number: u64) -> Result<(), OpenError> {
@@ -172,6 +264,9 @@ impl<'a> Surveyor<'a> {
         self.found.header_copies_damaged += u64::from(found.copies_good < 2);
         let layout = found.header.layout();
         let start = layout.data_start as usize;
+        if let Some(bookmark) = self.start.bookmark.filter(|bookmark| bookmark.position.segment() == number) {
+            return self.walk_from(&bookmark, layout, path, bytes);
+        }
         if is_zero(&bytes[PAGE_BYTES..bytes.len() - PAGE_BYTES]) {
             self.found.spare = self.found.spare.or(Some(layout));
             return Ok(());
@@ -180,19 +275,38 @@ impl<'a> Surveyor<'a> {
         if !is_zero(&bytes[PAGE_BYTES..start]) {
             return Err(self.damage(layout, 0, Fault::NotZero, self.found.floor));
         }
-        self.walk(layout, path, bytes)
+        self.walk(layout, path, bytes, start)
+    }
+
+    /// The walk begins inside this segment, or at its start, behind groups that are not read again.
+    fn walk_from(
+        &mut self,
+        bookmark: &Bookmark,
+        layout: Layout,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<(), OpenError> {
+        let Some(anchor) = bookmark.anchor(bytes, &layout) else {
+            let path = path.to_owned();
+            return Err(OpenError::BookmarkRefused { path, bookmark: Box::new(*bookmark) });
+        };
+        let offset = bookmark.position.offset() as usize;
+        if anchor.sealed {
+            return self.rest(layout, bytes, offset, None);
+        }
+        self.walk(layout, path, bytes, offset)
     }
 
     /// A segment with data is believed only behind a sealed one: the writer syncs the seal before it goes on.
     fn check_predecessor(&mut self, number: u64) -> Result<(), OpenError> {
         let reached = |stop: &Stop| stop.layout.segment + 1 == number && stop.fault.is_none();
-        if self.stop.as_ref().is_some_and(reached) || (self.stop.is_none() && number == SEGMENT_FIRST) {
+        if self.stop.as_ref().is_some_and(reached) || (self.stop.is_none() && number == self.start.first) {
             return Ok(());
         }
         let (layout, offset, fault) = match (&self.stop, self.found.spare) {
             (Some(stop), None) => (stop.layout, stop.offset, stop.fault.unwrap_or(Fault::Nothing)),
             (_, Some(spare)) => (spare, spare.data_start, Fault::Nothing),
-            (None, None) => return Err(missing(self.directory, SEGMENT_FIRST)),
+            (None, None) => return Err(missing(self.directory, self.start.first)),
         };
         let floor = Floor {
             seq: self.found.tail.seq,
@@ -202,8 +316,8 @@ impl<'a> Surveyor<'a> {
         Err(self.damage(layout, offset, fault, floor))
     }
 
-    fn walk(&mut self, layout: Layout, path: &Path, bytes: &[u8]) -> Result<(), OpenError> {
-        let mut offset = layout.data_start as usize;
+    fn walk(&mut self, layout: Layout, path: &Path, bytes: &[u8], start: usize) -> Result<(), OpenError> {
+        let mut offset = start;
         let fault = loop {
             match verify_group(bytes, &layout, offset, &self.found.tail) {
                 Ok(group) => {
@@ -316,7 +430,10 @@ impl<'a> Surveyor<'a> {
     /// No segment holds data, which is right only if nothing was ever durable.
     fn verdict_on_nothing(self) -> Result<Survey, OpenError> {
         match self.found.spare {
-            Some(first) if self.found.floor.position > first.position(first.data_start) => {
+            Some(first)
+                if self.start.follows_data
+                    || self.found.floor.position > first.position(first.data_start) =>
+            {
                 Err(self.damage(first, first.data_start, Fault::Nothing, self.found.floor))
             }
             _ => Ok(self.found),

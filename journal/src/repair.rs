@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U32, U64};
 
+use crate::base;
 use crate::directory;
 use crate::error::{Floor, OpenError};
 use crate::group::{Image, Placement, SealBody, SealReason};
@@ -65,6 +66,9 @@ pub(crate) fn repair(
     let directory = mould.directory.as_path();
     let failed = |error| OpenError::io("repair the journal's end", directory, error);
     directory::remove_temporaries(directory).map_err(failed)?;
+    if let Some(base) = base::load(directory, &mould.identity.journal_id)? {
+        base::remove_below(directory, base.position.segment()).map_err(failed)?;
+    }
     let discarded = save_torn_tail(directory, &survey)
         .map_err(|error| OpenError::io("save the torn tail", directory, error))?;
     let (mut tail, mut end) = (Tail { epoch: mould.epoch, ..survey.tail }, survey.end);

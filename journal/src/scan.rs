@@ -219,15 +219,64 @@ pub(crate) fn stray_trailers<'a>(
     layout: &'a Layout,
     from: usize,
 ) -> impl Iterator<Item = (usize, GroupTrailer)> + 'a {
+    (from..layout.data_end as usize)
+        .step_by(FRAME_ALIGNMENT)
+        .filter_map(move |at| trailer_at(bytes, layout, at).map(|(_, trailer)| (at, trailer)))
+}
+
+/// A group of which only the closing frame was looked at.
+pub(crate) struct GroupEnded {
+    pub trailer_offset: usize,
+    pub sealed: bool,
+}
+
+/// The group that ends at `end` and leaves the state `tail`. Its closing frame is looked for in the last alignment before
+/// `end`, and its chain says that everything up to there is what `tail` was made from.
+pub(crate) fn group_ending_at(bytes: &[u8], layout: &Layout, end: usize, tail: &Tail) -> Option<GroupEnded> {
+    let newest = end.checked_sub(TRAILER_FRAME_BYTES)?;
+    let oldest = newest.saturating_sub(layout.alignment as usize - 1).max(layout.data_start as usize);
+    let bytes = bytes.get(..end)?;
+    (oldest.next_multiple_of(FRAME_ALIGNMENT)..=newest).step_by(FRAME_ALIGNMENT).find_map(|at| {
+        let (header, trailer) = trailer_at(bytes, layout, at)?;
+        let said = (header.seq.get(), header.ts_ns.get(), trailer.epoch.get(), trailer.chain);
+        let is_it = said == (tail.seq, tail.ts_ns, tail.epoch, tail.chain);
+        is_it.then(|| GroupEnded { trailer_offset: at, sealed: is_seal(bytes, layout, &trailer) })
+    })
+}
+
+/// The `Group` frame at `at`, if one stands there whole.
+fn trailer_at(bytes: &[u8], layout: &Layout, at: usize) -> Option<(FrameHeader, GroupTrailer)> {
     const TRAILER_LEN: [u8; 4] = (TRAILER_FRAME_BYTES as u32).to_le_bytes();
-    (from..layout.data_end as usize).step_by(FRAME_ALIGNMENT).filter_map(move |at| {
-        if bytes.get(at..at + 4)? != TRAILER_LEN {
-            return None;
-        }
-        let (header, frame) = checked_frame(bytes, layout, at).ok()?;
-        let is_trailer = header.kind.get() == Kind::Group as u16 && header.version == FRAMING_VERSION;
-        debug_assert!(frame.len() == FRAME_HEADER_BYTES + TRAILER_BYTES);
-        let trailer = GroupTrailer::read_from_bytes(&frame[FRAME_HEADER_BYTES..]).ok()?;
-        is_trailer.then_some((at, trailer))
+    if bytes.get(at..at + 4)? != TRAILER_LEN {
+        return None;
+    }
+    let (header, frame) = checked_frame(bytes, layout, at).ok()?;
+    let is_trailer = header.kind.get() == Kind::Group as u16 && header.version == FRAMING_VERSION;
+    debug_assert!(frame.len() == FRAME_HEADER_BYTES + TRAILER_BYTES);
+    let trailer = GroupTrailer::read_from_bytes(&frame[FRAME_HEADER_BYTES..]).ok()?;
+    is_trailer.then_some((header, trailer))
+}
+
+fn is_seal(bytes: &[u8], layout: &Layout, trailer: &GroupTrailer) -> bool {
+    let start = usize::try_from(trailer.start_offset.get()).unwrap_or(usize::MAX);
+    let first = checked_frame(bytes, layout, start);
+    first.is_ok_and(|(header, _)| header.kind.get() == Kind::Seal as u16)
+}
+
+/// The state that a sealed segment leaves behind, by the closing frame of its seal; none if it is not sealed.
+pub(crate) fn tail_of_sealed(bytes: &[u8], layout: &Layout) -> Option<Tail> {
+    let last = bytes[..layout.data_end as usize].iter().rposition(|byte| *byte != 0)?;
+    // The chain's last bytes may be zeros themselves, so the frame may end a little later than the last byte that is not.
+    let newest = last & !(FRAME_ALIGNMENT - 1);
+    let oldest = newest.saturating_sub(TRAILER_FRAME_BYTES).max(layout.data_start as usize);
+    (oldest..=newest).step_by(FRAME_ALIGNMENT).find_map(|at| {
+        let (header, trailer) = trailer_at(bytes, layout, at)?;
+        is_seal(bytes, layout, &trailer).then(|| Tail {
+            seq: header.seq.get(),
+            ts_ns: header.ts_ns.get(),
+            sub: None,
+            epoch: trailer.epoch.get(),
+            chain: trailer.chain,
+        })
     })
 }

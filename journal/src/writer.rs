@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::bookmark::Bookmark;
 use crate::directory;
 use crate::error::{OpenError, WriteError};
 use crate::group::{Image, Placement, SealReason, TRAILER_FRAME_BYTES};
@@ -13,7 +14,7 @@ use crate::lock::Lock;
 use crate::mark::DurableMark;
 use crate::prepare::{Mould, Preparer, now_ns};
 use crate::record::{RECORD_PAYLOAD_BYTES_MAX, Record, frame_bytes};
-use crate::recovery::survey;
+use crate::recovery::survey_from;
 use crate::repair::{Recovery, Repaired, repair, seal_image};
 use crate::segment::{Layout, Position};
 use crate::storage::{Storage, Written};
@@ -72,7 +73,7 @@ impl Writer {
         mark.write(0, Position::default()).and_then(|()| mark.sync()).map_err(failed)?;
         identity::install(directory, identity, now_ns()).map_err(failed)?;
         let (writer, _) =
-            Writer::recover(directory, Some(identity), options, &mut |_| Ok(()), storage, lock)?;
+            Writer::recover(directory, Some(identity), None, options, &mut |_| Ok(()), storage, lock)?;
         Ok(writer)
     }
 
@@ -96,22 +97,35 @@ impl Writer {
         replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
         storage: Box<dyn Storage>,
     ) -> Result<(Writer, Recovery), OpenError> {
+        Writer::open_from(directory, identity_expected, None, options, replay, storage)
+    }
+
+    /// The same from a bookmark on, such as a snapshot's: `replay` hears what is behind it. What is before it is not read.
+    pub fn open_from(
+        directory: &Path,
+        identity_expected: Option<&Identity>,
+        start: Option<&Bookmark>,
+        options: &Options,
+        replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+        storage: Box<dyn Storage>,
+    ) -> Result<(Writer, Recovery), OpenError> {
         options.check()?;
         // Before the lock, which would leave a file in a directory that is none of ours.
         identity::load(directory)?;
         let lock = Lock::take(directory)?;
-        Writer::recover(directory, identity_expected, options, replay, storage, lock)
+        Writer::recover(directory, identity_expected, start, options, replay, storage, lock)
     }
 
     fn recover(
         directory: &Path,
         identity_expected: Option<&Identity>,
+        start: Option<&Bookmark>,
         options: &Options,
         replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
         mut storage: Box<dyn Storage>,
         lock: Lock,
     ) -> Result<(Writer, Recovery), OpenError> {
-        let survey = survey(directory, identity_expected, replay)?;
+        let survey = survey_from(directory, identity_expected, start, replay)?;
         let failed = |error| OpenError::io("start the writer", directory, error);
         let watermarks = Watermarks::open_for_writer(directory).map_err(failed)?;
         let mould = Mould {
@@ -292,6 +306,11 @@ impl Writer {
     /// again as soon as a later spare is ready.
     pub fn spare_fault(&self) -> Option<String> {
         self.preparer.fault()
+    }
+
+    /// Seq and time of the last record: what a record between commands must carry.
+    pub fn last(&self) -> (u64, u64) {
+        (self.open.seq, self.open.ts_ns)
     }
 
     /// The chain value of the last closed group.

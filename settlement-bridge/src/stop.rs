@@ -77,15 +77,17 @@ impl Stop {
 fn read_exit_code(error: &ReadError) -> u8 {
     match error {
         ReadError::Open(OpenError::NotAJournal { .. }) => EXIT_NOT_FOUND,
-        ReadError::Damaged { .. } | ReadError::WatermarkDamaged { .. } | ReadError::Rewound { .. } => {
-            EXIT_DAMAGED
-        }
+        ReadError::Damaged { .. }
+        | ReadError::WatermarkDamaged { .. }
+        | ReadError::Rewound { .. }
+        | ReadError::BookmarkRefused { .. } => EXIT_DAMAGED,
         ReadError::Open(
             OpenError::Damaged(_)
             | OpenError::FileDamaged { .. }
             | OpenError::SegmentMissing { .. }
             | OpenError::IdentityMissing { .. }
-            | OpenError::OtherJournal { .. },
+            | OpenError::OtherJournal { .. }
+            | OpenError::BookmarkRefused { .. },
         ) => EXIT_DAMAGED,
         ReadError::Open(_) | ReadError::Visit { .. } => EXIT_ERROR,
     }

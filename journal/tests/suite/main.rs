@@ -6,5 +6,6 @@ mod follower;
 mod power_cut;
 mod refusals;
 mod round_trip;
+mod snapshots;
 mod support;
 mod torn_tail;
