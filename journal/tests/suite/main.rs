@@ -4,6 +4,7 @@
 mod bit_rot;
 mod follower;
 mod power_cut;
+mod processes;
 mod refusals;
 mod round_trip;
 mod snapshots;

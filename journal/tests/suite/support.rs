@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use journal::{Identity, Kind, Options, Record, Storage, Writer, Written};
 use tempfile::TempDir;
@@ -16,6 +16,21 @@ pub const DENSE: Options = Options { segment_bytes: 64 << 10, group_alignment: 5
 
 pub fn identity() -> Identity {
     Identity { journal_id: *b"a test's journal", shard: 3, config_hash: [7; 32], logic_version: 1 }
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
+
+/// How much a test does: `BALLAST_TIER` is 0 for each commit (the default) or 1 for a release.
+pub fn tiered(each_commit: u64, release: u64) -> u64 {
+    if number("BALLAST_TIER", 0) == 0 { each_commit } else { release }
+}
+
+/// `BALLAST_SEED`, from which everything that a test draws follows. Never 0, where `Random` would stand still.
+pub fn seed() -> u64 {
+    number("BALLAST_SEED", 1).max(1)
 }
 
 /// A directory in memory where there is one: these tests are about bytes, not about a device.
@@ -41,8 +56,17 @@ impl Random {
     }
 }
 
-/// All records of command `seq`, in order: the command, its events, sometimes a mark.
-pub fn records_of(seq: u64) -> Vec<(Kind, u32, Vec<u8>)> {
+/// Kind, sub and payload.
+pub type Due = (Kind, u32, Vec<u8>);
+
+/// All records of command `seq`, in order: the command, its events, sometimes a mark. After so many commands they come
+/// again, with another seq and another time.
+pub fn records_of(seq: u64) -> &'static [Due] {
+    static RECORDS: LazyLock<Vec<Vec<Due>>> = LazyLock::new(|| (0..4_000).map(draw_records).collect());
+    &RECORDS[seq as usize % RECORDS.len()]
+}
+
+fn draw_records(seq: u64) -> Vec<Due> {
     let mut random = Random(seq.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut payload = |bytes_max| {
         let bytes = random.below(bytes_max);
@@ -58,7 +82,8 @@ pub fn records_of(seq: u64) -> Vec<(Kind, u32, Vec<u8>)> {
 
 pub fn append_command(writer: &mut Writer, seq: u64) {
     for (kind, sub, payload) in records_of(seq) {
-        let record = Record { seq, ts_ns: seq * 10, kind, version: 1, flags: 0, sub, payload: &payload };
+        let (kind, sub) = (*kind, *sub);
+        let record = Record { seq, ts_ns: seq * 10, kind, version: 1, flags: 0, sub, payload };
         writer.append(&record).expect("appended");
     }
 }
@@ -86,7 +111,9 @@ pub fn write(
 #[derive(Default)]
 pub struct Oracle {
     pub seq: u64,
-    due: std::collections::VecDeque<(Kind, u32, Vec<u8>)>,
+    due: &'static [Due],
+    /// Of `due`, how many have come.
+    come: usize,
     pub records: u64,
 }
 
@@ -97,27 +124,28 @@ impl Oracle {
     }
 
     pub fn check(&mut self, record: &Record<'_>) -> Result<(), String> {
-        if self.due.is_empty() {
+        if self.come == self.due.len() {
             self.seq += 1;
-            self.due = records_of(self.seq).into();
+            (self.due, self.come) = (records_of(self.seq), 0);
         }
-        let (kind, sub, payload) = self.due.pop_front().expect("a command has records");
+        let (kind, sub, payload) = &self.due[self.come];
         let due = Record {
             seq: self.seq,
             ts_ns: self.seq * 10,
-            kind,
+            kind: *kind,
             version: 1,
             flags: 0,
-            sub,
-            payload: &payload,
+            sub: *sub,
+            payload,
         };
+        self.come += 1;
         self.records += 1;
         if *record == due { Ok(()) } else { Err(format!("due {due:?}, found {record:?}")) }
     }
 
     /// The last seq, given that it came whole.
     pub fn whole_seq(&self) -> u64 {
-        assert!(self.due.is_empty(), "command {} is not whole", self.seq);
+        assert!(self.come == self.due.len(), "command {} is not whole", self.seq);
         self.seq
     }
 }
@@ -171,6 +199,32 @@ pub fn put(directory: &Path, files: &BTreeMap<String, Vec<u8>>) {
     fs::create_dir_all(directory).expect("made");
     for (name, bytes) in files {
         fs::write(directory.join(name), bytes).expect("written");
+    }
+}
+
+/// A directory that takes one set of files after another and writes only what differs.
+pub struct Disk {
+    directory: TempDir,
+    held: BTreeMap<String, Vec<u8>>,
+}
+
+impl Disk {
+    pub fn new() -> Disk {
+        Disk { directory: scratch(), held: BTreeMap::new() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn hold(&mut self, files: &BTreeMap<String, Vec<u8>>) {
+        for name in self.held.keys().filter(|name| !files.contains_key(*name)) {
+            fs::remove_file(self.path().join(name)).expect("it was held");
+        }
+        for (name, bytes) in files.iter().filter(|(name, bytes)| self.held.get(*name) != Some(bytes)) {
+            fs::write(self.path().join(name), bytes).expect("written");
+        }
+        self.held.clone_from(files);
     }
 }
 
