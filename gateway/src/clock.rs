@@ -12,13 +12,13 @@ pub struct Clock {
 
 impl Clock {
     pub fn start() -> Clock {
-        let counter = quanta::Clock::new();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock {
-            start: counter.now(),
-            counter,
-            start_ns: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX / 2),
-        }
+        Clock::on(quanta::Clock::new(), u64::try_from(since.as_nanos()).unwrap_or(u64::MAX / 2))
+    }
+
+    /// A clock that shows `start_ns` and goes on as `counter` does. Tests have counters that stand, stumble and go back.
+    pub fn on(counter: quanta::Clock, start_ns: u64) -> Clock {
+        Clock { start: counter.now(), counter, start_ns }
     }
 
     pub fn now_ns(&self) -> u64 {

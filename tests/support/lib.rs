@@ -11,5 +11,6 @@ pub mod model;
 pub mod orders;
 pub mod peer;
 pub mod text;
+pub mod tier;
 pub mod venue;
 pub mod workload;

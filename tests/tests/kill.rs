@@ -221,7 +221,7 @@ fn nothing_acknowledged_is_lost_or_done_twice() {
         resent += member.resent;
     }
     println!(
-        "{kills} kills, {in_recovery} more in a recovery; {sent} commands sent, {heard} messages heard, {lost} lost; \
+        "J1 kills: {kills} kills, {in_recovery} more in a recovery; {sent} commands sent, {heard} messages heard, {lost} lost; \
          {resumed} resumes, {resent} commands sent again; {} commands and {} marks replayed equal",
         audit.commands, audit.marks
     );
