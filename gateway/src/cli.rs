@@ -10,7 +10,7 @@ use engine::reject::Reject;
 
 use crate::client_config::ClientConfig;
 use crate::config::{CONFIG_FILE, Config};
-use crate::{dev, init, serve, shell};
+use crate::{dev, init, serve, shell, snapshots};
 
 pub const EXIT_ERROR: u8 = 1;
 pub const EXIT_DAMAGED: u8 = 3;
@@ -59,6 +59,8 @@ enum Command {
         #[arg(long)]
         listen: Option<String>,
     },
+    /// Make, list and verify snapshots, from which a start goes on
+    Snapshot(snapshots::arguments::Arguments),
     /// Say what a reject code means
     Explain { code: u16 },
 }
@@ -96,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Serve { directory } => found(&directory).and_then(|()| serve::run(&directory)),
         Command::Client { directory, name } => client(&directory, &name),
         Command::Dev { directory, listen } => develop(&directory, listen.as_deref()),
+        Command::Snapshot(arguments) => snapshots::arguments::run(arguments),
         Command::Explain { code } => explain(code),
     };
     match done {

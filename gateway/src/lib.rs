@@ -32,5 +32,6 @@ pub mod sentence;
 pub mod serve;
 pub mod session;
 pub mod shell;
+pub mod snapshots;
 pub mod stage;
 pub mod venue_id;

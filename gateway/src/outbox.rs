@@ -4,15 +4,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::{Buf, BufMut};
 use engine::command::Logon;
 use engine::event::{FIRST_NUMBERED_TEMPLATE, LogonAck, LogonReject, RequestComplete};
 use engine::limits::OUTBOX_MESSAGES;
 use engine::message::{Header, Message, ORIGIN_BYTES, Origin, ROUTE_BYTES, Route, block};
 use zerocopy::FromBytes;
 
-use crate::frame::{self, END_OF_EVENT, SNAPSHOT};
+use crate::frame::{self, END_OF_EVENT, FRAME_BYTES_MIN, SNAPSHOT};
 
 const CHUNK_BYTES: usize = 64 * 1024;
+/// Room for the ends of so many messages is taken with a chunk.
+const CHUNK_MESSAGES: usize = 1024;
 
 /// Consecutive messages of one session, encoded as frames.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl Stream {
         let full =
             self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + message.len() + 64 > CHUNK_BYTES);
         if full {
-            let (ends, bytes) = (Vec::with_capacity(1024), Vec::with_capacity(CHUNK_BYTES));
+            let (ends, bytes) = (Vec::with_capacity(CHUNK_MESSAGES), Vec::with_capacity(CHUNK_BYTES));
             self.chunks.push_back(Chunk { first_seq: seq, ends, bytes });
             self.forget();
         }
@@ -180,6 +183,103 @@ impl Outboxes {
     }
 }
 
+/// The canonical bytes of the outboxes between two commands, for a snapshot. All numbers little-endian; sessions by number,
+/// chunks and messages as they follow each other.
+///
+/// ```text
+/// streams u32, then each: session u64 | next_seq u64 | applied_client_seq u64 | logged_on u32 | chunks u32
+///   chunk: first_seq u64 | messages u32 | bytes u32 | end of each message u32 | the frames
+/// ```
+impl Outboxes {
+    pub fn snapshot(&self) -> Vec<u8> {
+        assert!(self.touched.is_empty(), "the last command was finished");
+        let mut bytes = Vec::new();
+        bytes.put_u32_le(self.streams.len() as u32);
+        for (session, stream) in &self.streams {
+            bytes.put_u64_le(*session);
+            bytes.put_u64_le(stream.next_seq);
+            bytes.put_u64_le(stream.applied_client_seq);
+            bytes.put_u32_le(stream.logged_on);
+            bytes.put_u32_le(stream.chunks.len() as u32);
+            for chunk in &stream.chunks {
+                bytes.put_u64_le(chunk.first_seq);
+                bytes.put_u32_le(chunk.ends.len() as u32);
+                bytes.put_u32_le(chunk.bytes.len() as u32);
+                chunk.ends.iter().for_each(|end| bytes.put_u32_le(*end));
+                bytes.extend_from_slice(&chunk.bytes);
+            }
+        }
+        bytes
+    }
+
+    /// The outboxes that said `bytes` in `snapshot`; none if none did.
+    pub fn restore(bytes: &[u8]) -> Option<Outboxes> {
+        let mut rest = bytes;
+        let mut outboxes = Outboxes::default();
+        for _ in 0..rest.try_get_u32_le().ok()? {
+            let session = rest.try_get_u64_le().ok()?;
+            let follows = outboxes.streams.last_key_value().is_none_or(|(last, _)| *last < session);
+            let stream = Stream::read(&mut rest)?;
+            outboxes.streams.insert(session, stream);
+            if !follows {
+                return None;
+            }
+        }
+        rest.is_empty().then_some(outboxes)
+    }
+}
+
+impl Stream {
+    fn read(rest: &mut &[u8]) -> Option<Stream> {
+        let mut stream = Stream::new();
+        stream.next_seq = rest.try_get_u64_le().ok()?;
+        stream.applied_client_seq = rest.try_get_u64_le().ok()?;
+        stream.logged_on = rest.try_get_u32_le().ok()?;
+        let chunks = rest.try_get_u32_le().ok()?;
+        for _ in 0..chunks {
+            let chunk = Chunk::read(rest)?;
+            let follows = stream.chunks.back().is_none_or(|before| before.end_seq() == chunk.first_seq);
+            stream.chunks.push_back(chunk);
+            if !follows {
+                return None;
+            }
+        }
+        let end_seq = stream.chunks.back().map_or(1, Chunk::end_seq);
+        (end_seq == stream.next_seq).then_some(stream)
+    }
+}
+
+impl Chunk {
+    /// The number behind its last message.
+    fn end_seq(&self) -> u64 {
+        self.first_seq.saturating_add(self.ends.len() as u64)
+    }
+
+    fn read(rest: &mut &[u8]) -> Option<Chunk> {
+        let first_seq = rest.try_get_u64_le().ok()?;
+        let messages = rest.try_get_u32_le().ok()? as usize;
+        let length = rest.try_get_u32_le().ok()? as usize;
+        if messages == 0 || rest.len() < length || (rest.len() - length) / 4 < messages {
+            return None;
+        }
+        let mut ends: Vec<u32> = Vec::with_capacity(messages.max(CHUNK_MESSAGES));
+        for _ in 0..messages {
+            let end = rest.try_get_u32_le().ok()?;
+            let start = ends.last().copied().unwrap_or(0);
+            let shortest = start.checked_add(FRAME_BYTES_MIN as u32)?;
+            ends.push(end);
+            if end < shortest {
+                return None;
+            }
+        }
+        let (frames, behind) = rest.split_at_checked(length)?;
+        *rest = behind;
+        let mut bytes = Vec::with_capacity(length.max(CHUNK_BYTES));
+        bytes.extend_from_slice(frames);
+        (ends.last().is_some_and(|end| *end as usize == length)).then_some(Chunk { first_seq, ends, bytes })
+    }
+}
+
 /// What else would be numbered shows what is (rule 12.4), and ends with its `RequestComplete`.
 fn unnumbered_flags(template_id: u16) -> u16 {
     match template_id {
@@ -222,6 +322,29 @@ mod tests {
             let frame = frame::first(stream.frame(seq).expect("kept")).expect("legal").expect("whole");
             assert_eq!((frame.prefix.seq.get(), frame.prefix.flags.get()), (seq, END_OF_EVENT));
         }
+    }
+
+    #[test]
+    fn a_snapshot_brings_back_every_message_and_goes_on_alike() {
+        let mut outboxes = Outboxes::default();
+        for seq in 1..=5_000 {
+            outboxes.event(&told(5 + seq % 2, seq.div_ceil(2)));
+            outboxes.finish_command();
+        }
+        let bytes = outboxes.snapshot();
+        let mut restored = Outboxes::restore(&bytes).expect("its own bytes");
+        assert_eq!(restored.snapshot(), bytes);
+        for outboxes in [&mut outboxes, &mut restored] {
+            for seq in 2_501..=4_000 {
+                outboxes.event(&told(5, seq));
+                outboxes.finish_command();
+            }
+        }
+        assert_eq!(restored.snapshot(), outboxes.snapshot());
+        for cut in (0..bytes.len()).step_by(331) {
+            assert!(Outboxes::restore(&bytes[..cut]).is_none(), "{cut} bytes");
+        }
+        assert!(Outboxes::restore(&[&bytes[..], &[0]].concat()).is_none());
     }
 
     #[test]

@@ -6,14 +6,15 @@ use std::path::Path;
 use engine::event::{Confirmed, EventSink};
 use engine::message::{ROUTE_BYTES, block};
 use engine::reject::Reject;
-use engine::replay::Replay;
 use engine::{Engine, Sequenced};
-use journal::{Identity, Kind, OpenError, Options, Record, Writer};
+use journal::{Bookmark, Identity, Kind, OpenError, Options, Record, Recovery, Writer, Written};
 
 use crate::clock::Clock;
 use crate::config::{CONFIG_FILE, Config};
 use crate::genesis::{self, Genesis};
 use crate::outbox::Outboxes;
+use crate::snapshots::reference::SnapshotReference;
+use crate::snapshots::standing::Standing;
 use crate::venue_id;
 
 /// A venue between two lives.
@@ -21,6 +22,10 @@ pub struct Recovered {
     pub engine: Engine,
     pub writer: Writer,
     pub outboxes: Outboxes,
+    /// The snapshot that the journal was read behind.
+    pub snapshot: Option<u64>,
+    /// The snapshots that the part of the journal that was read says were verified.
+    pub recorded: Vec<SnapshotReference>,
     /// What an operator reads.
     pub report: String,
 }
@@ -76,31 +81,76 @@ fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<R
         engine: Engine::new(),
         writer,
         outboxes: Outboxes::default(),
+        snapshot: None,
+        recorded: Vec::new(),
         report: "new journal".into(),
     })
 }
 
+/// From the newest snapshot that verifies, or from the journal's start if none does. What was passed over is reported.
 fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> {
-    let mut replay = Replay::new();
-    let mut outboxes = Outboxes::default();
-    let mut hear = |record: &Record<'_>| -> Result<(), String> {
-        match record.kind {
-            Kind::Command => {
-                outboxes.command(record.payload);
-                replay.command(record.seq, record.ts_ns, record.payload)
-            }
-            Kind::Event => {
-                outboxes.event(record.payload);
-                replay.event(record.seq, record.sub, record.payload)
-            }
-            Kind::Mark => replay.mark(record.seq, record.payload),
-            _ => Ok(()),
-        }
-        .map_err(|difference| difference.to_string())
-    };
-    let (writer, recovery) = Writer::open(directory, None, options, &mut hear).map_err(start_error)?;
-    outboxes.finish_command();
-    replay.finish().map_err(|difference| StartError::Damaged(difference.to_string()))?;
+    let identity = journal::load_identity(directory).map_err(start_error)?;
+    let seqs = journal::snapshot_seqs(directory)
+        .map_err(|error| StartError::Other(format!("the snapshots cannot be listed: {error}")))?;
+    let mut passed_over = String::new();
+    for seq in seqs.into_iter().rev() {
+        let why = match Standing::load(directory, &identity, seq) {
+            Ok((standing, bookmark)) => match go_on(directory, standing, Some(&bookmark), options) {
+                Ok(opened) => return Ok(recovered(opened, Some(seq), &passed_over)),
+                Err(Stopped::Bookmark(error)) => error.to_string(),
+                Err(Stopped::Start(error)) => return Err(error),
+            },
+            Err(why) => why,
+        };
+        passed_over += &format!("; the snapshot of seq {seq} is not used: {why}");
+    }
+    let held = journal::segments(directory, &identity).map_err(start_error)?;
+    if held.first().is_some_and(|first| *first > 1) {
+        return Err(StartError::Damaged(format!(
+            "the journal in {} begins with segment {} and there is no snapshot to go on from{passed_over}; put one back \
+             from a backup",
+            directory.display(),
+            held[0]
+        )));
+    }
+    match go_on(directory, Standing::default(), None, options) {
+        Ok(opened) => Ok(recovered(opened, None, &passed_over)),
+        Err(Stopped::Bookmark(error)) => Err(start_error(error)),
+        Err(Stopped::Start(error)) => Err(error),
+    }
+}
+
+/// Why a state did not become a venue.
+enum Stopped {
+    /// It is not one of this journal's history.
+    Bookmark(OpenError),
+    /// The venue does not start, whatever the state.
+    Start(StartError),
+}
+
+/// Recovers the journal behind `bookmark`, or all of it, and compares everything that it says with what the engine says.
+fn go_on(
+    directory: &Path,
+    mut standing: Standing,
+    bookmark: Option<&Bookmark>,
+    options: &Options,
+) -> Result<(Standing, Writer, Recovery), Stopped> {
+    let mut hear = |record: &Record<'_>| standing.hear(record).map_err(|difference| difference.to_string());
+    let storage = Box::new(Written::default());
+    let opened = Writer::open_from(directory, None, bookmark, options, &mut hear, storage);
+    let (writer, recovery) = opened.map_err(|error| match error {
+        OpenError::BookmarkRefused { .. } => Stopped::Bookmark(error),
+        error => Stopped::Start(start_error(error)),
+    })?;
+    standing.finish().map_err(|difference| Stopped::Start(StartError::Damaged(difference.to_string())))?;
+    Ok((standing, writer, recovery))
+}
+
+fn recovered(
+    (standing, writer, recovery): (Standing, Writer, Recovery),
+    snapshot: Option<u64>,
+    passed_over: &str,
+) -> Recovered {
     let torn = match &recovery.discarded {
         Some(torn) => format!(
             "; cut a torn tail of {} bytes that was never durable, kept in {}",
@@ -109,8 +159,13 @@ fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> 
         ),
         None => String::new(),
     };
-    let report = format!("recovered to seq {}, every event as it was said then{torn}", recovery.last_seq);
-    Ok(Recovered { engine: replay.into_engine(), writer, outboxes, report })
+    let checked = match snapshot {
+        Some(seq) => format!("from the snapshot of seq {seq}, every event behind it as it was said then"),
+        None => "every event as it was said then".into(),
+    };
+    let report = format!("recovered to seq {}, {checked}{torn}{passed_over}", recovery.last_seq);
+    let (engine, outboxes, recorded) = standing.into_parts();
+    Recovered { engine, writer, outboxes, snapshot, recorded, report }
 }
 
 fn start_error(error: OpenError) -> StartError {
@@ -122,6 +177,7 @@ fn start_error(error: OpenError) -> StartError {
         | OpenError::SegmentMissing { .. }
         | OpenError::IdentityMissing { .. }
         | OpenError::OtherJournal { .. }
+        | OpenError::BookmarkRefused { .. }
         | OpenError::Replay { .. } => StartError::Damaged(text),
         _ => StartError::Other(text),
     }
@@ -135,6 +191,9 @@ fn extend(
     clock: &Clock,
     random: &[u8; 32],
 ) -> Result<(), StartError> {
+    if genesis::commands(config, &venue.engine, random).is_empty() {
+        return Ok(());
+    }
     let mut copy = Engine::restore(&venue.engine.snapshot())
         .map_err(|error| StartError::Other(format!("the engine does not read its own snapshot: {error}")))?;
     let mut commands = Vec::new();
@@ -145,9 +204,6 @@ fn extend(
         apply(&mut copy, ts_ns, &commands[commands.len() - 1]);
     }
     let added = genesis::commands(config, &copy, random);
-    if added.is_empty() {
-        return Ok(());
-    }
     for command in &added {
         let said = apply(&mut copy, ts_ns, command);
         if let Some(fault) = said.0.iter().find_map(|(_, payload)| refusal(payload)) {

@@ -133,7 +133,7 @@ pub(crate) fn install(directory: &Path, identity: &Identity, created_ns: u64) ->
 }
 
 /// Reads and verifies `journal.id`.
-pub(crate) fn load(directory: &Path) -> Result<Identity, OpenError> {
+pub fn load(directory: &Path) -> Result<Identity, OpenError> {
     let path = directory.join(directory::IDENTITY);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,

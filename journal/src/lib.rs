@@ -41,7 +41,7 @@ mod writer;
 pub use bookmark::Bookmark;
 pub use cursor::{Cursor, CursorName, cursors, load_cursor, remove_cursor, store_cursor};
 pub use error::{Damage, Floor, FloorOrigin, OpenError, ReadError, WriteError};
-pub use identity::{Identity, Options};
+pub use identity::{Identity, Options, load as load_identity};
 pub use lock::Lock;
 pub use reader::{Limit, Reader};
 pub use record::{FRAME_HEADER_BYTES, Kind, RECORD_PAYLOAD_BYTES_MAX, Record};

@@ -14,3 +14,4 @@ pub mod text;
 pub mod tier;
 pub mod venue;
 pub mod workload;
+pub mod written;

@@ -1,0 +1,93 @@
+//! What a venue consists of between two commands, engine and outboxes, as it is built from the journal: the state that a
+//! snapshot holds. Hears records, checks each against what the engine says, and knows no file format but the names of its
+//! sections.
+
+use std::path::Path;
+
+use engine::Engine;
+use engine::replay::{Difference, Replay};
+use journal::{Bookmark, Identity, Kind, Record, Snapshot, load_snapshot};
+
+use crate::outbox::Outboxes;
+use crate::snapshots::reference::SnapshotReference;
+
+const ENGINE: &str = "engine";
+const OUTBOX: &str = "outbox";
+
+/// A state that follows the journal.
+#[derive(Default)]
+pub struct Standing {
+    replay: Replay,
+    outboxes: Outboxes,
+    /// The snapshots that the journal, as far as it was heard, says were verified.
+    recorded: Vec<SnapshotReference>,
+}
+
+impl Standing {
+    /// The state of the snapshot of `seq`, and where the journal goes on. The text says why it is not one to build on.
+    pub fn load(directory: &Path, identity: &Identity, seq: u64) -> Result<(Standing, Bookmark), String> {
+        let snapshot = load_snapshot(directory, identity, seq).map_err(|fault| fault.to_string())?;
+        Ok((Standing::restore(&snapshot)?, snapshot.head.bookmark))
+    }
+
+    /// The state in a file of which every byte verified. The engine compares its own bytes with those it was given, and the
+    /// digest with the one in the header.
+    pub fn restore(snapshot: &Snapshot) -> Result<Standing, String> {
+        let section = |name| snapshot.section(name).ok_or(format!("it has no section '{name}'"));
+        let (engine, outbox) = (section(ENGINE)?, section(OUTBOX)?);
+        if snapshot.sections().count() != 2 {
+            return Err("it has sections that this version does not know".into());
+        }
+        let engine = Engine::restore(engine).map_err(|error| format!("the engine refuses it: {error}"))?;
+        if engine.last_seq() != snapshot.head.bookmark.seq {
+            return Err(format!("its engine stands at seq {}", engine.last_seq()));
+        }
+        if engine.digest() != snapshot.head.state_hash {
+            return Err("its state has another digest than its header says".into());
+        }
+        let outboxes = Outboxes::restore(outbox).ok_or("its outboxes do not verify")?;
+        if outboxes.snapshot() != outbox {
+            return Err("its outboxes are not in canonical form".into());
+        }
+        Ok(Standing { replay: Replay::from_engine(engine), outboxes, recorded: Vec::new() })
+    }
+
+    /// The next record of the journal.
+    pub fn hear(&mut self, record: &Record<'_>) -> Result<(), Difference> {
+        match record.kind {
+            Kind::Command => {
+                self.outboxes.command(record.payload);
+                self.replay.command(record.seq, record.ts_ns, record.payload)
+            }
+            Kind::Event => {
+                self.outboxes.event(record.payload);
+                self.replay.event(record.seq, record.sub, record.payload)
+            }
+            Kind::Mark => self.replay.mark(record.seq, record.payload),
+            Kind::SnapshotRef => {
+                self.recorded.extend(SnapshotReference::read(record.payload));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The last command was heard with all its events; if not, that is a difference.
+    pub fn finish(&mut self) -> Result<(), Difference> {
+        self.outboxes.finish_command();
+        self.replay.finish()
+    }
+
+    pub fn engine(&self) -> &Engine {
+        self.replay.engine()
+    }
+
+    /// The bytes of a snapshot's sections. The last command was finished.
+    pub fn sections(&self) -> [(&'static str, Vec<u8>); 2] {
+        [(ENGINE, self.engine().snapshot()), (OUTBOX, self.outboxes.snapshot())]
+    }
+
+    pub fn into_parts(self) -> (Engine, Outboxes, Vec<SnapshotReference>) {
+        (self.replay.into_engine(), self.outboxes, self.recorded)
+    }
+}
