@@ -1,5 +1,5 @@
 //! The command line of `ballast`: what can be asked, what is answered, and the exit codes. 0 ok, 1 error, 2 usage, 3 damaged
-//! or different, 4 not found, 5 refused.
+//! or different, 4 not found, 5 refused, 7 the disk failed under a mapping while the venue ran.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,13 @@ pub const EXIT_ERROR: u8 = 1;
 pub const EXIT_DAMAGED: u8 = 3;
 pub const EXIT_NOT_FOUND: u8 = 4;
 pub const EXIT_REFUSED: u8 = 5;
+pub const EXIT_BUS: u8 = 7;
 
 #[derive(Debug, Parser)]
 #[command(name = "ballast", version, about = "A derivatives exchange core: order book, margin, journal.")]
-#[command(after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 damaged or different, 4 not found, 5 refused.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 damaged or different, 4 not found, 5 refused, 7 the disk failed under a mapped file."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

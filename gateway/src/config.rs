@@ -81,6 +81,8 @@ pub enum Idle {
 pub struct Journal {
     #[serde(default)]
     pub sync: SyncMode,
+    #[serde(default)]
+    pub back_end: BackEnd,
     #[serde(default = "segment_mib_default")]
     pub segment_mib: u64,
     /// A digest of the whole state stands in the journal after every so many commands.
@@ -95,6 +97,29 @@ pub enum SyncMode {
     /// Durable on this machine's disk.
     #[default]
     Group,
+}
+
+/// How groups reach the disk; the files do not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackEnd {
+    /// pwrite into the page cache and fdatasync.
+    #[default]
+    Written,
+    /// Stores into a mapping of the segment, and fdatasync.
+    Mapped,
+    /// Writes past the page cache that are durable when they return.
+    Direct,
+}
+
+impl From<BackEnd> for journal::BackEnd {
+    fn from(back_end: BackEnd) -> journal::BackEnd {
+        match back_end {
+            BackEnd::Written => journal::BackEnd::Written,
+            BackEnd::Mapped => journal::BackEnd::Mapped,
+            BackEnd::Direct => journal::BackEnd::Direct,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -217,6 +242,7 @@ impl Default for Journal {
     fn default() -> Journal {
         Journal {
             sync: SyncMode::default(),
+            back_end: BackEnd::default(),
             segment_mib: segment_mib_default(),
             mark_every: mark_every_default(),
         }

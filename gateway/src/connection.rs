@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::ops::Range;
 
 use bytes::{Buf, BytesMut};
+use journal::bus;
 use mio::net::TcpStream;
 
 use crate::frame::{self, PREFIX_BYTES, RETRANSMIT};
@@ -190,7 +191,8 @@ impl Connection {
 
     /// Hands output to the kernel. An error means that the peer is gone.
     pub fn flush(&mut self, now_ns: u64) -> std::io::Result<()> {
-        while self.has_output() {
+        // A journal whose disk has failed under a mapping may have lost what these words rest on.
+        while self.has_output() && !bus::has_struck() {
             match self.socket.write(&self.outbound) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => {

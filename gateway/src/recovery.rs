@@ -51,7 +51,11 @@ impl EventSink for Said {
 }
 
 pub fn open(directory: &Path, config: &Config, clock: &Clock) -> Result<Recovered, StartError> {
-    let options = Options { segment_bytes: config.journal.segment_mib << 20, ..Options::default() };
+    let options = Options {
+        segment_bytes: config.journal.segment_mib << 20,
+        back_end: config.journal.back_end.into(),
+        ..Options::default()
+    };
     let mut random = [0; 48];
     getrandom::fill(&mut random)
         .map_err(|error| StartError::Other(format!("the system gives no random bytes: {error}")))?;

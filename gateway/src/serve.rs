@@ -1,16 +1,17 @@
 //! `ballast serve`: recover, listen, run until told to end. Prints what an operator must know at the start (how output is
 //! released, how the stages lie on threads, where recovery ended) and where the venue stopped.
 
+use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use journal::Watermarks;
+use journal::{Watermarks, bus};
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_REFUSED, Failure, load, say};
+use crate::cli::{EXIT_BUS, EXIT_DAMAGED, EXIT_ERROR, EXIT_REFUSED, Failure, load, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drift;
@@ -39,11 +40,15 @@ pub fn run_until(
             .map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
     }
     let clock = Clock::start();
+    let armed = |error| failed(format!("cannot answer SIGBUS: {error}"));
+    bus::end_with(EXIT_BUS, None).map_err(armed)?;
     let recovered = recovery::open(directory, &config, &clock).map_err(|error| match error {
         StartError::Locked(text) => Failure::new(EXIT_REFUSED, text),
         StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
         StartError::Other(text) => failed(text),
     })?;
+    // Only now, because a directory that is refused is left as it is.
+    bus::end_with(EXIT_BUS, Some(fault_log(directory).map_err(failed)?)).map_err(armed)?;
     let address: SocketAddr = config.venue.listen.parse().expect("the configuration was checked");
     let listener = listen(address)
         .map_err(|error| failed(format!("cannot listen on {address}: {error}; is another venue running?")))?;
@@ -53,6 +58,7 @@ pub fn run_until(
     say(format_args!("venue     {} in {}", config.venue.name, directory.display()));
     say(format_args!("journal   {}", recovered.report));
     say(format_args!("release   after fdatasync (sync = \"group\"): nothing is said before it is durable"));
+    say(format_args!("back end  {}", journal::BackEnd::from(config.journal.back_end)));
     say(format_args!("threads   {}", plan.shown()));
     for difference in drift::differences(&config, &recovered.engine) {
         say(format_args!("ignored   {difference}; what exists is not changed"));
@@ -78,6 +84,15 @@ pub fn run_until(
         }
         Err(reason) => Err(failed(format!("{reason}; durable up to seq {durable}; start again to recover"))),
     }
+}
+
+/// Where a fault under a mapping is kept. Opened ahead, because whoever writes to it can open nothing any more.
+const FAULT_LOG: &str = "fault.log";
+
+fn fault_log(directory: &Path) -> Result<File, String> {
+    let path = directory.join(FAULT_LOG);
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    opened.map_err(|error| format!("cannot open {}: {error}", path.display()))
 }
 
 /// Descriptors beside the sockets of members: segments, control files, poll, standard streams.

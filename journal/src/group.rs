@@ -91,7 +91,11 @@ pub(crate) fn chain_over(previous: &[u8; 32], frames: &[u8], trailer_frame: &[u8
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(4096))]
-struct Page([u8; PAGE_BYTES]);
+pub(crate) struct Page([u8; PAGE_BYTES]);
+
+impl Page {
+    pub const ZEROS: Page = Page([0; PAGE_BYTES]);
+}
 
 /// A group's bytes before they have a place. Page-aligned, so that a back end may bypass the page cache.
 pub(crate) struct Image {
@@ -114,7 +118,7 @@ pub(crate) struct Placement<'a> {
 
 impl Image {
     pub fn with_capacity(bytes: usize) -> Image {
-        Image { pages: vec![Page([0; PAGE_BYTES]); bytes.div_ceil(PAGE_BYTES)], used: 0, frames: 0 }
+        Image { pages: vec![Page::ZEROS; bytes.div_ceil(PAGE_BYTES)], used: 0, frames: 0 }
     }
 
     pub fn used(&self) -> usize {
@@ -135,7 +139,7 @@ impl Image {
         let pages_needed = bytes.div_ceil(PAGE_BYTES);
         if pages_needed > self.pages.len() {
             let pages = pages_needed.max(self.pages.len() * 2);
-            self.pages.resize(pages, Page([0; PAGE_BYTES]));
+            self.pages.resize(pages, Page::ZEROS);
         }
     }
 

@@ -11,6 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::directory;
 use crate::error::OpenError;
 use crate::segment::{FORMAT_MAJOR, FORMAT_MINOR, PAGE_BYTES, SEGMENT_BYTES_MAX};
+use crate::storage::BackEnd;
 
 /// What makes two journals different. All of it stands in every segment header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +50,13 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Groups start on multiples of this: a power of two, at least the device's physical sector.
     pub group_alignment: u32,
+    /// How groups reach the disk. Not part of the format.
+    pub back_end: BackEnd,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { segment_bytes: 256 << 20, group_alignment: 4096 }
+        Options { segment_bytes: 256 << 20, group_alignment: 4096, back_end: BackEnd::default() }
     }
 }
 

@@ -6,7 +6,7 @@
 //! `FORMAT.md` beside this crate holds every byte map, the recovery table and the assumptions about the disk.
 //!
 //! ```text
-//!   append ──> image ──close_group──> pwrite ──> W ──sync──> fdatasync ──> D
+//!   append ──> image ──close_group──> storage ──> W ──sync──> storage ──> D
 //!                                       │                                  │
 //!                                 segment files <── mmap ── Reader::poll(limit)
 //! ```
@@ -15,6 +15,8 @@
 
 mod base;
 mod bookmark;
+#[allow(unsafe_code)]
+pub mod bus;
 mod cursor;
 mod directory;
 mod error;
@@ -54,6 +56,6 @@ pub use snapshot::{
     Snapshot, SnapshotFault, SnapshotHead, install_snapshot, load_snapshot, remove_snapshot, snapshot_path,
     snapshot_seqs, snapshots_directory, write_snapshot,
 };
-pub use storage::{Storage, Written};
+pub use storage::{BackEnd, Direct, Mapped, Storage, Written};
 pub use watermark::Watermarks;
 pub use writer::Writer;

@@ -1,13 +1,15 @@
-//! The only file with `unsafe`: shared mappings, and the few system calls that the standard library does
-//! not wrap (open-file-description lock, fallocate, fadvise, fstatfs). Knows addresses and
-//! descriptors, nothing of frames or watermarks.
+//! Shared mappings, and the few system calls that the standard library does not wrap (open-file-description lock,
+//! fallocate, fadvise, direct writes, fstatfs). With `bus` the only file with `unsafe`. Knows addresses and descriptors,
+//! nothing of frames or watermarks.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicU64;
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+use crate::bus::{self, Watched};
 
 /// A file of 8-byte words shared between processes.
 pub(crate) struct SharedWords {
@@ -40,11 +42,14 @@ impl SharedWords {
 /// A segment mapped for reading.
 pub(crate) struct SegmentMap {
     raw: MmapRaw,
+    _watched: Watched,
 }
 
 impl SegmentMap {
-    pub fn map(file: &File, bytes: usize) -> io::Result<SegmentMap> {
-        Ok(SegmentMap { raw: MmapOptions::new().len(bytes).map_raw_read_only(file)? })
+    pub fn map(file: &File, bytes: usize, segment: u64) -> io::Result<SegmentMap> {
+        let raw = MmapOptions::new().len(bytes).map_raw_read_only(file)?;
+        let _watched = bus::watch(raw.as_ptr() as usize, bytes, segment);
+        Ok(SegmentMap { raw, _watched })
     }
 
     /// The first `end` bytes. `end` must come from a watermark that was loaded with acquire: below it the
@@ -55,6 +60,69 @@ impl SegmentMap {
         // below a published watermark are not written again while this slice is used.
         unsafe { std::slice::from_raw_parts(self.raw.as_ptr(), end) }
     }
+}
+
+/// A segment mapped for its writer.
+pub(crate) struct StoreMap {
+    raw: MmapRaw,
+    _watched: Watched,
+}
+
+impl StoreMap {
+    /// Without read-ahead, which would bring the zeros of a prepared segment into the cache as large folios: one store
+    /// would then make the device write a whole one.
+    pub fn map(file: &File, bytes: usize, segment: u64) -> io::Result<StoreMap> {
+        let raw = MmapOptions::new().len(bytes).map_raw(file)?;
+        raw.advise(Advice::Random)?;
+        let _watched = bus::watch(raw.as_ptr() as usize, bytes, segment);
+        Ok(StoreMap { raw, _watched })
+    }
+
+    pub fn store(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.raw.len(), "a group lies inside its segment");
+        // SAFETY: the target lies inside a live writable map (asserted); the source is other memory. This process
+        // makes no slice of the range before a watermark has passed it, and readers of others map it for themselves.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.raw.as_mut_ptr().add(offset), bytes.len());
+        }
+    }
+}
+
+/// Lets writes to `file` pass the page cache. An error where the file system cannot.
+pub(crate) fn bypass_cache(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: as above.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, flags | libc::O_DIRECT) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Writes all of `bytes` at `offset` and returns when they are durable.
+pub(crate) fn write_durably(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let rest = &bytes[done..];
+        let vector = libc::iovec { iov_base: rest.as_ptr().cast_mut().cast(), iov_len: rest.len() };
+        let at = (offset + done as u64) as libc::off_t;
+        // SAFETY: the descriptor is open and the one vector describes a live slice, which the call only reads.
+        let count = unsafe { libc::pwritev2(file.as_raw_fd(), &raw const vector, 1, at, libc::RWF_DSYNC) };
+        match count {
+            1.. => done += count as usize,
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes the exclusive lock of `file`'s open file description; false when another description holds it.

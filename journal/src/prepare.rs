@@ -179,7 +179,7 @@ mod tests {
         let mould = Mould {
             directory: directory.path().to_owned(),
             identity: Identity { journal_id: [1; 16], shard: 2, config_hash: [3; 32], logic_version: 4 },
-            options: Options { segment_bytes: 64 << 10, group_alignment: 4096 },
+            options: Options { segment_bytes: 64 << 10, ..Options::default() },
             epoch: 1,
         };
         // A directory where the rename must put the file.

@@ -356,6 +356,6 @@ fn map_segment(
     file.read_exact_at(last, bytes - PAGE_BYTES as u64).map_err(failed)?;
     let header = find_header(first, last, &path)?.header;
     check_belongs(&header, identity, number, bytes, &path)?;
-    let map = SegmentMap::map(&file, bytes as usize).map_err(failed)?;
+    let map = SegmentMap::map(&file, bytes as usize, number).map_err(failed)?;
     Ok((map, header.layout()))
 }

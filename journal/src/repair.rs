@@ -12,11 +12,11 @@ use zerocopy::little_endian::{U32, U64};
 use crate::base;
 use crate::directory;
 use crate::error::{Floor, OpenError};
-use crate::group::{Image, Placement, SealBody, SealReason};
+use crate::group::{Image, Page, Placement, SealBody, SealReason};
 use crate::prepare::{Mould, Prepared, needs, reopen};
 use crate::record::{FRAMING_VERSION, Kind, Record};
 use crate::recovery::{Ending, Survey, torn_path};
-use crate::segment::{Layout, Position, SEGMENT_FIRST};
+use crate::segment::{Layout, PAGE_BYTES, Position, SEGMENT_FIRST};
 use crate::storage::Storage;
 use crate::tail::Tail;
 
@@ -158,13 +158,14 @@ pub(crate) fn seal_image<'a>(
 }
 
 fn zero(torn: &TornTail, layout: &Layout, storage: &mut dyn Storage) -> io::Result<()> {
-    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-    let end = (torn.offset + torn.bytes).next_multiple_of(layout.alignment).min(layout.data_end);
-    let end = end.max(torn.offset + torn.bytes);
+    static ZEROS: [Page; 16] = [Page::ZEROS; 16];
+    let zeros = ZEROS.as_bytes();
+    // Segments end on a multiple of a page, so whole sectors of zeros never reach the header's second copy.
+    let end = (torn.offset + torn.bytes).next_multiple_of(layout.alignment.min(PAGE_BYTES as u64));
     let mut offset = torn.offset;
     while offset < end {
-        let count = (ZEROS.len() as u64).min(end - offset);
-        storage.write(offset, &ZEROS[..count as usize])?;
+        let count = (zeros.len() as u64).min(end - offset);
+        storage.write(offset, &zeros[..count as usize])?;
         offset += count;
     }
     Ok(())

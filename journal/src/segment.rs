@@ -156,8 +156,11 @@ impl SegmentHeader {
     }
 
     fn has_known_shape(&self) -> bool {
-        let options =
-            Options { segment_bytes: self.segment_bytes.get(), group_alignment: self.group_alignment.get() };
+        let options = Options {
+            segment_bytes: self.segment_bytes.get(),
+            group_alignment: self.group_alignment.get(),
+            ..Options::default()
+        };
         let reserved_is_zero = self.minor.get() > FORMAT_MINOR || is_zero(&self.reserved);
         self.header_bytes.get() as usize == PAGE_BYTES && reserved_is_zero && options.check().is_ok()
     }

@@ -17,7 +17,7 @@ use crate::record::{RECORD_PAYLOAD_BYTES_MAX, Record, frame_bytes};
 use crate::recovery::survey_from;
 use crate::repair::{Recovery, Repaired, repair, seal_image};
 use crate::segment::{Layout, Position};
-use crate::storage::{Storage, Written};
+use crate::storage::Storage;
 use crate::tail::Tail;
 use crate::watermark::Watermarks;
 
@@ -49,10 +49,10 @@ pub struct Writer {
 impl Writer {
     /// Makes a new journal. The directory is made if need be and must hold no journal.
     pub fn create(directory: &Path, identity: &Identity, options: &Options) -> Result<Writer, OpenError> {
-        Writer::create_with(directory, identity, options, Box::new(Written::default()))
+        Writer::create_with(directory, identity, options, options.back_end.storage())
     }
 
-    /// The same over another back end.
+    /// The same over storage of the caller's.
     pub fn create_with(
         directory: &Path,
         identity: &Identity,
@@ -86,10 +86,10 @@ impl Writer {
         options: &Options,
         replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
     ) -> Result<(Writer, Recovery), OpenError> {
-        Writer::open_with(directory, identity_expected, options, replay, Box::new(Written::default()))
+        Writer::open_with(directory, identity_expected, options, replay, options.back_end.storage())
     }
 
-    /// The same over another back end.
+    /// The same over storage of the caller's.
     pub fn open_with(
         directory: &Path,
         identity_expected: Option<&Identity>,

@@ -8,4 +8,5 @@ pub mod bare;
 pub mod member;
 pub mod replay;
 pub mod summary;
+pub mod sync_cost;
 pub mod workload;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use perf::{acks, replay};
+use perf::{acks, replay, sync_cost};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -24,6 +24,8 @@ enum Command {
     Acks(acks::Options),
     /// A workload file through the whole engine: time, percentiles, and whether all came out as it must
     ReplayWorkload(replay::ReplayOptions),
+    /// A durable group through each back end of the journal, against a bare synced write
+    SyncCost(sync_cost::SyncCost),
     /// Writes one of the workloads to a file
     WriteWorkload(replay::WriteOptions),
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let report = |report| (report, ExitCode::SUCCESS);
     let found = match Cli::parse().command {
         Command::Acks(options) => acks::run(&options).map(report),
+        Command::SyncCost(options) => sync_cost::run(&options).map(report).map_err(|error| error.to_string()),
         Command::WriteWorkload(options) => replay::write(&options).map(report),
         Command::ReplayWorkload(options) => replay::replay(&options).map(|outcome| {
             let code = if outcome.as_expected { ExitCode::SUCCESS } else { NOT_AS_EXPECTED.into() };

@@ -13,11 +13,16 @@ use settlement_bridge::cli::{self, Arguments, Follow, Task};
 use settlement_bridge::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+/// A disk that fails under a mapped segment ends the bridge as any other error does.
+const EXIT_BUS: u8 = 1;
+
 fn main() -> ExitCode {
     let Task::Follow(follow) = Arguments::parse().task;
     let mut output = BufWriter::new(io::stdout().lock());
-    let result =
-        asked_to_end(&follow).and_then(|end| cli::follow(&follow, &end, &mut output, &mut io::stderr()));
+    let result = journal::bus::end_with(EXIT_BUS, None)
+        .map_err(Stop::Signals)
+        .and_then(|()| asked_to_end(&follow))
+        .and_then(|end| cli::follow(&follow, &end, &mut output, &mut io::stderr()));
     match result.and_then(|()| output.flush().map_err(Stop::Output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {

@@ -140,8 +140,13 @@ impl Venue {
     }
 
     /// SIGTERM, and what it said until its end.
-    pub fn terminate(mut self) -> (ExitStatus, Vec<String>) {
+    pub fn terminate(self) -> (ExitStatus, Vec<String>) {
         kill_process(self.pid(), Signal::TERM).expect("it is ours");
+        self.ended()
+    }
+
+    /// What it said until it ended by itself.
+    pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let mut line = String::new();
         while self.output.read_line(&mut line).expect("the pipe is ours") > 0 {
             self.said.push(std::mem::take(&mut line).trim_end().to_string());

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use engine::Engine;
-use journal::{Identity, Kind, Options, Record, Writer};
+use journal::{BackEnd, Identity, Kind, Options, Record, Writer};
 use zerocopy::IntoBytes;
 
 use crate::heard;
@@ -12,7 +12,8 @@ use crate::workload::{Profile, Sequenced, Stream};
 
 const MARK_EVERY: u64 = 500;
 
-pub const OPTIONS: Options = Options { segment_bytes: 4 << 20, group_alignment: 512 };
+pub const OPTIONS: Options =
+    Options { segment_bytes: 4 << 20, group_alignment: 512, back_end: BackEnd::Written };
 
 /// Writes `commands` commands into a new journal and closes it. `closes` says after which seq a group ends, and `hear` is
 /// told the events of each command.

@@ -43,7 +43,7 @@ fn append(writer: &mut Writer, command: &Sequenced, digest: Option<[u8; 32]>) {
 /// The engine and the model side by side, written down as they go.
 fn live(directory: &Path, seed: u64, profile: Profile) -> Cut {
     let identity = Identity { journal_id: [5; 16], shard: 0, config_hash: [6; 32], logic_version: 1 };
-    let options = Options { segment_bytes: 8 << 20, group_alignment: 4096 };
+    let options = Options { segment_bytes: 8 << 20, ..Options::default() };
     let mut writer = Writer::create(directory, &identity, &options).expect("a new journal");
     let (mut stream, mut engine) = (Stream::new(seed, profile), Engine::new());
     let cut_at = 1 + Draw::new(seed).below(COMMANDS_PER_RUN - 1);

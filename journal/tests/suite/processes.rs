@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use journal::{Limit, OpenError, Options, Reader, Writer};
 
 use crate::support::{
-    DENSE, Oracle, Random, append_command, identity, reopen, scratch, seed, survey, tiered, write,
+    DENSE, Oracle, Random, SMALL, append_command, identity, reopen, scratch, seed, survey, tiered, write,
 };
 
 const DIRECTORY: &str = "JOURNAL_TEST_DIRECTORY";
@@ -69,7 +69,7 @@ fn of_two_writers_that_start_at_once_exactly_one_runs() {
     let directory = scratch();
     Writer::create(directory.path(), &identity(), &DENSE).expect("created").close().expect("closed");
     for round in 1..=rounds {
-        let mut children = [0, 1].map(|_| child("processes::contender", directory.path(), &[]));
+        let mut children = [0, 1].map(|_| child("suite::processes::contender", directory.path(), &[]));
         let mut outputs =
             children.each_mut().map(|it| BufReader::new(it.stdout.take().expect("it is piped")));
         outputs.iter_mut().for_each(|it| drop(line(it, &["ready"])));
@@ -136,7 +136,8 @@ fn disturbed(
     let pass = |milliseconds| {
         let _ = never.recv_timeout(Duration::from_millis(milliseconds));
     };
-    let start = || child("processes::follower", directory, &[("JOURNAL_TEST_LAST", last_seq.to_string())]);
+    let start =
+        || child("suite::processes::follower", directory, &[("JOURNAL_TEST_LAST", last_seq.to_string())]);
     let (mut it, mut kills, mut freezes) = (start(), 0, 0);
     let since = Instant::now();
     while writing() || kills + freezes < 4 {
@@ -158,7 +159,7 @@ fn disturbed(
 
 #[test]
 fn followers_in_processes_of_their_own_verify_every_frame_whatever_is_done_to_them() {
-    const SEGMENTS: Options = Options { segment_bytes: 4 << 20, group_alignment: 4096 };
+    const SEGMENTS: Options = Options { segment_bytes: 4 << 20, ..SMALL };
     /// 2.6 records and the end of a group, on the average, for each command; with 20 commands to a group.
     const COMMANDS: u64 = 2_000_000;
     let (rounds, seed) = (tiered(1, 100), seed());
@@ -168,7 +169,7 @@ fn followers_in_processes_of_their_own_verify_every_frame_whatever_is_done_to_th
         let mut random = Random(seed << 20 | (round + 1));
         let mut writer = Writer::create(directory.path(), &identity(), &SEGMENTS).expect("created");
         let last = [("JOURNAL_TEST_LAST", COMMANDS.to_string())];
-        let steady = child("processes::follower", directory.path(), &last);
+        let steady = child("suite::processes::follower", directory.path(), &last);
         let watermarks = writer.watermarks();
         let other = std::thread::scope(|scope| {
             scope.spawn(|| {

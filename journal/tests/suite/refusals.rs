@@ -55,7 +55,7 @@ fn a_writer_in_another_process_holds_the_lock_and_its_death_frees_it() {
     let directory = scratch();
     Writer::create(directory.path(), &identity(), &SMALL).expect("created").close().expect("closed");
     let mut child = Command::new(std::env::current_exe().expect("this binary"))
-        .args(["--exact", "refusals::holder_in_another_process"])
+        .args(["--exact", "suite::refusals::holder_in_another_process"])
         .env("JOURNAL_TEST_HOLD", directory.path())
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
@@ -166,7 +166,11 @@ fn impossible_options_are_refused() {
         [(32 << 10, 4096), (64 << 10, 100), (64 << 10, 256), ((64 << 10) + 1, 512)]
     {
         let directory = scratch();
-        let made = Writer::create(directory.path(), &identity(), &Options { segment_bytes, group_alignment });
+        let made = Writer::create(
+            directory.path(),
+            &identity(),
+            &Options { segment_bytes, group_alignment, ..SMALL },
+        );
         assert!(matches!(made, Err(OpenError::Options { .. })), "{segment_bytes} {group_alignment}");
     }
 }

@@ -103,7 +103,7 @@ fn a_group_of_marks_alone_is_durable_data() {
 #[test]
 fn one_command_may_have_four_mebibytes_of_events_if_the_segment_holds_them() {
     let directory = scratch();
-    let options = Options { segment_bytes: 8 << 20, ..Options::default() };
+    let options = Options { segment_bytes: 8 << 20, ..SMALL };
     let mut writer = Writer::create(directory.path(), &identity(), &options).expect("created");
     let payload = vec![0xA5; journal::RECORD_PAYLOAD_BYTES_MAX];
     let record =

@@ -62,7 +62,7 @@ struct Long {
 }
 
 fn long_tail() -> Long {
-    const ROOMY: Options = Options { segment_bytes: 96 << 10, group_alignment: 512 };
+    const ROOMY: Options = Options { segment_bytes: 96 << 10, ..DENSE };
     let directory = scratch();
     let mut writer = Writer::create(directory.path(), &identity(), &ROOMY).expect("created");
     write(&mut writer, 1..=3, 3, |_| true);

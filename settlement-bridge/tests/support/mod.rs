@@ -15,7 +15,7 @@ use engine::event::EventSink;
 use engine::message::{Framed, Message, NULL_I64, NULL_U64, Origin};
 use engine::units::Side;
 use engine::{Engine, Sequenced};
-use journal::{Identity, Kind, Options, Record, Writer};
+use journal::{BackEnd, Identity, Kind, Options, Record, Writer};
 use zerocopy::{FromZeros, IntoBytes};
 
 pub const MAKER: u32 = 4;
@@ -231,7 +231,8 @@ fn origin(session: u64, client_seq: u64) -> Origin {
 }
 
 /// The smallest segments that a journal has.
-pub const OPTIONS: Options = Options { segment_bytes: 64 << 10, group_alignment: 512 };
+pub const OPTIONS: Options =
+    Options { segment_bytes: 64 << 10, group_alignment: 512, back_end: BackEnd::Written };
 
 pub fn create(directory: &Path) -> Writer {
     let identity = Identity { journal_id: [3; 16], shard: 0, config_hash: [4; 32], logic_version: 1 };

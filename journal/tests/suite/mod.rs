@@ -8,5 +8,5 @@ mod processes;
 mod refusals;
 mod round_trip;
 mod snapshots;
-mod support;
+pub mod support;
 mod torn_tail;
