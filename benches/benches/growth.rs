@@ -112,28 +112,39 @@ fn histogram() -> Histogram<u64> {
 struct Lane {
     size: Size,
     market: Market,
-    times: Vec<Histogram<u64>>,
+    /// Of each operation, without and with a look ahead.
+    times: Vec<[Histogram<u64>; 2]>,
 }
 
 impl Lane {
     fn open(orders: u32, instruments: u32, accounts: u32) -> Lane {
         let size = Size { orders, instruments, accounts };
-        Lane { size, market: Market::open(size), times: OPERATIONS.iter().map(|_| histogram()).collect() }
+        Lane {
+            size,
+            market: Market::open(size),
+            times: OPERATIONS.iter().map(|_| [(); 2].map(|()| histogram())).collect(),
+        }
     }
 
     fn turn(&mut self, watch: &Watch) {
         for part in 0..PARTS {
             for (operation, times) in OPERATIONS.iter().zip(&mut self.times) {
-                let count = PART.min(self.size.orders / 4);
-                let batch = (operation.commands)(&mut self.market, count);
-                for payload in batch.iter() {
-                    let took = watch.time(|| self.market.step(payload));
-                    if part > 0 {
-                        times.saturating_record(took);
+                for (looks_ahead, times) in times.iter_mut().enumerate() {
+                    let count = PART.min(self.size.orders / 4);
+                    let batch = (operation.commands)(&mut self.market, count);
+                    let mut record = |took| {
+                        if part > 0 {
+                            times.saturating_record(took);
+                        }
+                    };
+                    if looks_ahead == 1 {
+                        self.market.play_ahead(&batch, |step| record(watch.time(step)));
+                    } else {
+                        batch.iter().for_each(|payload| record(watch.time(|| self.market.step(payload))));
                     }
+                    let done = self.market.settle();
+                    assert_eq!(done, (u64::from(operation.fills * count), 0), "{}", operation.name);
                 }
-                let done = self.market.settle();
-                assert_eq!(done, (u64::from(operation.fills * count), 0), "{}", operation.name);
             }
         }
     }
@@ -154,17 +165,20 @@ fn growth(options: &Options, watch: &Watch) {
     println!(
         "one operation, ns: median / p99 (the median against that of the fewest orders in one instrument); {accounts} accounts"
     );
-    print!("{:>11} {:>11}", "instruments", "orders");
+    print!("{:>11} {:>9} {:>10}", "instruments", "orders", "look-ahead");
     OPERATIONS.iter().for_each(|operation| print!(" | {:^22}", operation.name));
     println!();
     for lane in &lanes {
-        print!("{:>11} {:>11}", lane.size.instruments, lane.size.orders);
-        for (times, smallest) in lane.times.iter().zip(&lanes[0].times) {
-            let (median, p99) = (times.value_at_quantile(0.5), times.value_at_quantile(0.99));
-            let ratio = median as f64 / smallest.value_at_quantile(0.5).max(1) as f64;
-            print!(" | {median:>5} / {p99:>5} ({ratio:>4.2}x)");
+        for (looks_ahead, said) in ["off", "on"].into_iter().enumerate() {
+            print!("{:>11} {:>9} {said:>10}", lane.size.instruments, lane.size.orders);
+            for (times, smallest) in lane.times.iter().zip(&lanes[0].times) {
+                let [times, smallest] = [times, smallest].map(|times| &times[looks_ahead]);
+                let (median, p99) = (times.value_at_quantile(0.5), times.value_at_quantile(0.99));
+                let ratio = median as f64 / smallest.value_at_quantile(0.5).max(1) as f64;
+                print!(" | {median:>5} / {p99:>5} ({ratio:>4.2}x)");
+            }
+            println!();
         }
-        println!();
     }
     println!();
 }

@@ -13,7 +13,7 @@ use engine::event::{
 };
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, QUOTE_ENTRIES_MAX};
 use engine::message::{Framed, GroupSize, Message, NULL_I64, NULL_U64, Origin, ROUTE_BYTES, block, group};
-use engine::{Engine, Sequenced};
+use engine::{Engine, LookAhead, Sequenced};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// How large a venue is.
@@ -196,6 +196,23 @@ impl Market {
             let (origin, message) = (Origin::venue(), due.message());
             self.engine
                 .apply(&Sequenced { seq, ts_ns: seq, origin: &origin, message: &message }, &mut self.heard);
+        }
+    }
+
+    /// A batch, with a look ahead at its next commands as the venue has one; `step` is to call its argument once.
+    pub fn play_ahead(&mut self, batch: &Batch, mut step: impl FnMut(&mut dyn FnMut())) {
+        let mut ahead = LookAhead::new();
+        let mut seen = batch.iter();
+        for payload in batch.iter() {
+            step(&mut || {
+                while ahead.has_room()
+                    && let Some(next) = seen.next()
+                {
+                    ahead.see(&self.engine, next);
+                }
+                self.step(payload);
+                ahead.pass(&self.engine);
+            });
         }
     }
 

@@ -7,9 +7,11 @@ use std::ops::{Index, IndexMut};
 use crate::command::Char16;
 use crate::limits::{ACCOUNT_DUST, ACCOUNT_FEES, ACCOUNT_INSURANCE, ORDER_SLOT_BITS};
 use crate::pool::{NONE, room};
+use crate::prefetch;
 use crate::units::Money;
 
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 pub struct Account {
     pub quote: Money,
     /// The first position entry, by instrument number.
@@ -96,6 +98,14 @@ impl Accounts {
 
     pub fn contains(&self, id: u32) -> bool {
         self.rows.get(id as usize).is_some_and(|account| account.exists())
+    }
+
+    pub fn find(&self, id: u32) -> Option<&Account> {
+        self.rows.get(id as usize)
+    }
+
+    pub fn prefetch(&self, id: u32) {
+        prefetch::lines_at(&self.rows, id as usize);
     }
 
     pub fn len(&self) -> u32 {

@@ -78,6 +78,11 @@ impl ClosedIds {
         Some(self.ring[place as usize].order_id)
     }
 
+    /// `hash` is that of account and client id under the venue's key.
+    pub fn prefetch_name(&self, hash: u32) {
+        self.by_client_id.prefetch(hash);
+    }
+
     fn hash(&self, closed: &ClosedId) -> u32 {
         self.key.hash(u64::from(closed.account), closed.cl_ord_id)
     }

@@ -9,6 +9,7 @@ use crate::command::{Char32, InstrumentCreate};
 use crate::limits::{POSITION_LOTS_MAX, PRICE_BAND_PPM_MAX, PRICE_TICKS_MAX};
 use crate::message::NULL_I64;
 use crate::pool::room;
+use crate::prefetch;
 use crate::reject::Reject;
 use crate::trading_state::{AuctionTimes, TradingState};
 use crate::trigger::{Traded, Triggers};
@@ -225,6 +226,10 @@ impl Instruments {
 
     pub fn find(&self, id: u32) -> Option<&Instrument> {
         self.rows.get(id as usize).filter(|instrument| instrument.exists)
+    }
+
+    pub fn prefetch(&self, id: u32) {
+        prefetch::lines_at(&self.rows, id as usize);
     }
 
     pub fn listing(&self, id: u32) -> &Listing {

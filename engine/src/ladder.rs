@@ -15,6 +15,7 @@
 
 use crate::limits::PRICE_TICKS_MAX;
 use crate::pool::{Arena, NONE};
+use crate::prefetch;
 use crate::table::{HashKey, Table};
 use crate::units::{Side, Ticks};
 
@@ -31,7 +32,9 @@ pub struct Level {
 
 const EMPTY: Level = Level { head: NONE, tail: NONE };
 
+/// Aligned so that neither a level nor what stands behind the levels lies across two lines.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 struct Page {
     levels: [Level; SPAN as usize],
     /// Its lowest price is `base << SPAN_BITS`.
@@ -189,6 +192,35 @@ impl Levels {
     pub fn ticks(&self, slot: u32) -> Ticks {
         let (page, index) = split(slot);
         self.pages[page].ticks(index)
+    }
+
+    pub fn find_at(&self, slot: u32) -> Option<&Level> {
+        let (page, index) = split(slot);
+        self.pages.find(page).map(|page| &page.levels[index as usize])
+    }
+
+    /// A level, and what stands behind the levels of its page.
+    pub fn prefetch(&self, slot: u32) {
+        let (page, index) = split(slot);
+        if let Some(page) = self.pages.find(page) {
+            prefetch::lines_of(&page.levels[index as usize]);
+            prefetch::lines_of(&page.base);
+        }
+    }
+
+    /// The entry of the page of a price, and the price's place in the page.
+    pub fn prefetch_entry(&self, ladder: &Ladder, ticks: Ticks) -> (u32, u32) {
+        let hash = self.hash(ladder.id, ticks.0 >> SPAN_BITS);
+        self.table.prefetch(hash);
+        (hash, ticks.0 as u32 & (SPAN - 1))
+    }
+
+    /// The level that an entry leads to.
+    pub fn glance(&self, hash: u32, index: u32) -> Option<u32> {
+        let page = self.table.glance(hash)?;
+        let slot = join(page, index);
+        self.prefetch(slot);
+        Some(slot)
     }
 
     /// The next worse level, `NONE` behind the last.

@@ -2,7 +2,7 @@
 //! random iteration order, so that everybody who replays the same journal holds the same state. The market and margin
 //! rules stand in `engine/RULES.md`; code and tests cite its clauses.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
 pub mod command;
@@ -36,6 +36,7 @@ mod iceberg;
 mod instrument;
 mod invariants;
 mod ladder;
+mod look_ahead;
 mod margin;
 mod mass_cancel;
 mod mass_quote;
@@ -44,6 +45,7 @@ mod open_orders;
 mod order;
 mod pool;
 mod position;
+mod prefetch;
 mod privileged;
 mod protection;
 mod reduce_only;
@@ -63,6 +65,7 @@ mod window;
 pub use combo::Leg;
 pub use engine::{Engine, Sequenced};
 pub use expiry::Due;
+pub use look_ahead::LookAhead;
 pub use order::Tif;
 pub use restore::SnapshotError;
 pub use self_trade::{Stp, StpMode};

@@ -119,6 +119,7 @@ impl Venue {
         let lots = taker.leaves().min(self.orders.shown(self.orders.at(maker_slot)));
         taker.fill(lots);
         let maker = self.fill_resting(maker_slot, lots);
+        self.look_behind(&maker);
         let group = self.orders.terms(&maker).group;
         let terms = &mut self.instruments[instrument];
         let is_combo = terms.is_combo;

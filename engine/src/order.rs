@@ -6,6 +6,7 @@ use crate::account::Account;
 use crate::limits::{ORDER_SLOT_BITS, POSITION_LOTS_MAX};
 use crate::message::NULL_U64;
 use crate::pool::{LowestFree, NONE, room};
+use crate::prefetch;
 use crate::self_trade::{Stp, StpMode};
 use crate::table::{HashKey, Table};
 use crate::units::{Lots, Side, Ticks};
@@ -42,6 +43,7 @@ impl Tif {
 ///
 /// Special: some of its `Terms` matter.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct Order {
     pub id: u64,
     pub cl_ord_id: u64,
@@ -304,6 +306,34 @@ impl Orders {
 
     pub fn at(&self, slot: u32) -> &Order {
         &self.nodes[slot as usize]
+    }
+
+    pub fn find_at(&self, slot: u32) -> Option<&Order> {
+        self.nodes.get(slot as usize)
+    }
+
+    pub fn prefetch(&self, slot: u32) {
+        prefetch::lines_at(&self.nodes, slot as usize);
+    }
+
+    /// Those that change when the order leaves.
+    pub fn prefetch_neighbours(&self, order: &Order) {
+        for slot in [order.older, order.younger, order.before, order.after] {
+            self.prefetch(slot);
+        }
+    }
+
+    pub fn name_hash(&self, account: u32, cl_ord_id: u64) -> u32 {
+        self.key.hash(u64::from(account), cl_ord_id)
+    }
+
+    pub fn prefetch_name(&self, hash: u32) {
+        self.by_client_id.prefetch(hash);
+    }
+
+    /// The order that a name probably has.
+    pub fn glance(&self, hash: u32) -> Option<u32> {
+        self.by_client_id.glance(hash)
     }
 
     pub fn at_mut(&mut self, slot: u32) -> &mut Order {

@@ -5,6 +5,8 @@
 use std::hint::black_box;
 use std::ops::{Index, IndexMut};
 
+use crate::prefetch;
+
 /// No slot: the end of a list, an absent child.
 pub const NONE: u32 = u32::MAX;
 
@@ -61,6 +63,14 @@ impl<T: Copy> Arena<T> {
                 (self.items.len() - 1) as u32
             }
         }
+    }
+
+    pub fn find(&self, slot: u32) -> Option<&T> {
+        self.items.get(slot as usize)
+    }
+
+    pub fn prefetch(&self, slot: u32) {
+        prefetch::lines_at(&self.items, slot as usize);
     }
 
     pub fn release(&mut self, slot: u32) {

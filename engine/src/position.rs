@@ -8,7 +8,9 @@ use crate::pool::{Arena, NONE, filled};
 use crate::table::{HashKey, Table};
 use crate::units::{Lots, Side, TickLots, Ticks};
 
+/// One cache line.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct Position {
     /// Sum of price times leaves over the open orders; negative only in a combo.
     pub open_value: TickLots,
@@ -142,6 +144,25 @@ impl Positions {
             let position = self.at(slot);
             position.account == account && position.instrument == instrument
         })
+    }
+
+    pub fn find_at(&self, slot: u32) -> Option<&Position> {
+        self.arena.find(slot)
+    }
+
+    pub fn prefetch(&self, slot: u32) {
+        self.arena.prefetch(slot);
+    }
+
+    pub fn prefetch_entry(&self, account: u32, instrument: u32) {
+        self.by_owner.prefetch(self.hash(account, instrument));
+    }
+
+    /// What the entry leads to.
+    pub fn prefetch_found(&self, account: u32, instrument: u32) {
+        if let Some(slot) = self.by_owner.glance(self.hash(account, instrument)) {
+            self.prefetch(slot);
+        }
     }
 
     /// How many armed orders hold this entry (rule 8.31).

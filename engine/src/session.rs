@@ -8,10 +8,13 @@ use crate::event::{LogonAck, LogonReject};
 use crate::limits::{FRAME_BYTES_MAX, KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN, OUTBOX_MESSAGES};
 use crate::message::{ORIGIN_POSSIBLE_RESEND, Origin, SCHEMA_VERSION};
 use crate::pool::{NONE, room};
+use crate::prefetch;
 use crate::reject::Reject;
 use crate::table::{HashKey, Table};
 
+/// One cache line, so that a command touches no second one.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct Session {
     pub id: u64,
     pub next_client_seq: u64,
@@ -151,6 +154,21 @@ impl Sessions {
 
     pub fn find(&self, id: u64) -> Option<u32> {
         self.by_id.find(self.key.hash(id, 0), |slot| self.at(slot).id == id)
+    }
+
+    pub fn prefetch_entry(&self, id: u64) {
+        self.by_id.prefetch(self.key.hash(id, 0));
+    }
+
+    /// What the entry leads to.
+    pub fn prefetch_row(&self, id: u64) {
+        if let Some(slot) = self.by_id.glance(self.key.hash(id, 0)) {
+            self.prefetch(slot);
+        }
+    }
+
+    pub fn prefetch(&self, slot: u32) {
+        prefetch::lines_at(&self.rows, slot as usize);
     }
 
     pub fn is_full(&self) -> bool {

@@ -3,6 +3,7 @@
 //! keyed with the venue's `hash_key`: members choose their order ids, and must not be able to choose their neighbours.
 
 use crate::pool::filled;
+use crate::prefetch;
 
 /// The venue's hash key, spread so that even the key zero mixes well.
 #[derive(Clone, Copy)]
@@ -61,6 +62,15 @@ impl Table {
             }
             place = (place + 1) & self.mask;
         }
+    }
+
+    pub fn prefetch(&self, hash: u32) {
+        prefetch::lines_at(&self.entries, hash as usize & self.mask);
+    }
+
+    /// As `find`, without looking whose the slot is.
+    pub fn glance(&self, hash: u32) -> Option<u32> {
+        self.find(hash, |_| true)
     }
 
     /// The caller keeps the number of entries within the capacity, and keys unique.

@@ -147,7 +147,7 @@ fn bytes_of_an_order_and_of_an_account() {
         ("position entry", position, 92),
         ("account", account, 56),
         ("account with three positions", with_three, 1024),
-        ("session", session, 80),
+        ("session", session, 84),
         ("instrument", instrument, 1024),
         ("closed client id", closed_id, 40),
     ];

@@ -6,7 +6,8 @@ use desk::flow::{Random, draw};
 use desk::{Bytes, Desk, Lines, bytes_of, spoil, venue_open};
 use engine::command::Continue;
 use engine::message::Origin;
-use engine::{Due, Engine, Sequenced};
+use engine::{Due, Engine, LookAhead, Sequenced};
+use zerocopy::IntoBytes;
 
 /// A desk driven by a seed. With little money, so that margin refuses too.
 struct Run {
@@ -241,5 +242,43 @@ fn events_do_not_depend_on_the_hash_key() {
         run.desk.apply_to(origin, &message, &mut one);
         other.apply_to(origin, &message, &mut two);
         assert_eq!(one, two);
+    }
+}
+
+/// Whatever is looked at, in whatever state: no bytes stop it, and the engine says and is what it would have been.
+#[test]
+fn looking_ahead_changes_nothing() {
+    for seed in 700..740 {
+        println!("seed {seed}");
+        let mut run = Run::new(seed);
+        let history: Vec<_> = (0..500)
+            .map(|_| {
+                let (origin, message) = run.next();
+                let (ts_ns, mut heard) = (run.desk.ts_ns, Bytes::default());
+                run.desk.apply_to(origin, &message, &mut heard);
+                (origin, message, ts_ns, heard)
+            })
+            .collect();
+        let Run { mut desk, mut random, .. } = Run::new(seed);
+        let (mut ahead, mut seen) = (LookAhead::new(), history.iter());
+        for (origin, message, ts_ns, heard) in &history {
+            while ahead.has_room()
+                && let Some((origin, message, ..)) = seen.next()
+            {
+                let mut payload = [origin.as_bytes(), message].concat();
+                if random.one_in(10) {
+                    let place = random.below(payload.len() as u64) as usize;
+                    payload[place] ^= 1 << random.below(8);
+                    payload.truncate(payload.len() - random.below(3) as usize);
+                }
+                ahead.see(&desk.engine, &payload);
+            }
+            let mut repeated = Bytes::default();
+            desk.ts_ns = *ts_ns;
+            desk.apply_to(*origin, message, &mut repeated);
+            assert_eq!(*heard, repeated);
+            ahead.pass(&desk.engine);
+        }
+        assert_eq!(run.desk.engine.digest(), desk.engine.digest());
     }
 }

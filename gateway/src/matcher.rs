@@ -5,7 +5,7 @@
 use engine::event::EventSink;
 use engine::limits::{EVENT_BYTES_MAX, GROUP_EVENT_BYTES_MAX};
 use engine::message::{HEADER_BYTES, ORIGIN_BYTES, Origin};
-use engine::{Engine, Sequenced};
+use engine::{Engine, LookAhead, Sequenced};
 use zerocopy::IntoBytes;
 
 use crate::clock::Clock;
@@ -21,6 +21,8 @@ const DIGEST_BYTES: usize = 32;
 pub struct Matcher {
     engine: Engine,
     ingress: IngressReceiver,
+    /// The commands that stand on the ingress ring behind the next one.
+    ahead: LookAhead,
     log: LogWriter,
     clock: Clock,
     journal: Bell,
@@ -84,6 +86,7 @@ impl Matcher {
             marked_seq: parts.engine.last_seq(),
             engine: parts.engine,
             ingress: parts.ingress,
+            ahead: LookAhead::new(),
             log: parts.log,
             clock: parts.clock,
             journal: parts.journal,
@@ -111,12 +114,26 @@ impl Matcher {
                 debug_assert!(payload.len() < ORIGIN_BYTES + HEADER_BYTES, "only the gateway writes here");
             }
             self.ingress.release();
+            self.ahead.pass(&self.engine);
         }
         if self.engine.last_seq() - self.marked_seq >= self.mark_every {
             self.mark();
         }
         self.log.publish();
         Step::Applied
+    }
+
+    /// Has the engine look at the commands that came, as many as it can keep in sight. Whoever was never seen stands in front of the
+    /// first that was.
+    fn look_ahead(&mut self) {
+        while self.ahead.has_room()
+            && let Some(payload) = self.ingress.look_ahead()
+        {
+            if self.ahead.is_empty() {
+                self.ahead.see(&self.engine, &[]);
+            }
+            self.ahead.see(&self.engine, payload);
+        }
     }
 
     /// The digest of the whole state, so that a replay knows that it stands where this engine stood.
@@ -150,9 +167,13 @@ impl Stage for Matcher {
         // Read before the ring is: what was pushed before the ingress closed is seen below.
         let closed = self.ending.ingress_closed();
         let now_ns = self.clock.now_ns();
+        let is_large = self.engine.is_large();
         let mut applied = 0;
         let mut last = Step::Applied;
         while applied < BATCH && last == Step::Applied {
+            if is_large {
+                self.look_ahead();
+            }
             last = self.step(now_ns);
             applied += usize::from(last == Step::Applied);
         }

@@ -11,7 +11,7 @@ use engine::command::{SessionCreate, VenueOpen};
 use engine::event::EventSink;
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, Limits, POSITION_LOTS_MAX};
 use engine::message::{Framed, HEADER_BYTES, Message, NULL_I64, NULL_U64, ORIGIN_BYTES, Origin};
-use engine::{Engine, Sequenced};
+use engine::{Engine, LookAhead, Sequenced};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::sink::{Listener, Null};
@@ -37,6 +37,12 @@ const PAYLOAD_BYTES: usize = ORIGIN_BYTES + HEADER_BYTES + size_of::<NewOrder>()
 struct Slot {
     payload: [u8; PAYLOAD_BYTES],
     bytes: u32,
+}
+
+impl Slot {
+    fn payload(&self) -> &[u8] {
+        &self.payload[..self.bytes as usize]
+    }
 }
 
 /// Commands made ready: each record is one or two of them.
@@ -168,9 +174,22 @@ impl Desk {
         origin
     }
 
-    /// Applies a whole batch.
+    /// Applies a whole batch, with a look ahead as the venue has one.
     pub fn apply(&mut self, batch: &Batch, listener: &mut impl Listener) {
-        batch.slots.iter().for_each(|slot| self.step(slot, listener));
+        if !self.engine.is_large() {
+            return batch.slots.iter().for_each(|slot| self.step(slot, listener));
+        }
+        let mut ahead = LookAhead::new();
+        let mut seen = batch.slots.iter();
+        for slot in &batch.slots {
+            while ahead.has_room()
+                && let Some(next) = seen.next()
+            {
+                ahead.see(&self.engine, next.payload());
+            }
+            self.step(slot, listener);
+            ahead.pass(&self.engine);
+        }
     }
 
     /// Applies what the record at `index` of the batch came to.
@@ -181,8 +200,7 @@ impl Desk {
 
     fn step(&mut self, slot: &Slot, listener: &mut impl Listener) {
         let seq = self.engine.last_seq() + 1;
-        let payload = &slot.payload[..slot.bytes as usize];
-        let command = Sequenced::read(seq, seq, payload).expect("a batch holds whole commands");
+        let command = Sequenced::read(seq, seq, slot.payload()).expect("a batch holds whole commands");
         listener.command(&command);
         self.engine.apply(&command, listener);
         while let Some(due) = self.engine.due(self.engine.last_seq() + 1) {
