@@ -188,24 +188,35 @@ struct Large {
     name: &'static str,
     before: fn(&mut Market) -> Batch,
     command: fn(&mut Market) -> Batch,
+    /// Sides of quotes that it sets.
+    quoted: u64,
 }
 
-const LARGE: [Large; 4] = [
-    Large { name: "nothing", before: |_| Batch::default(), command: |_| Batch::default() },
+const LARGE: [Large; 5] = [
+    Large { name: "nothing", before: |_| Batch::default(), command: |_| Batch::default(), quoted: 0 },
     Large {
         name: "sweep of 1,000 on 1 level",
         before: |market| market.asks(1, 1_000, 1),
         command: |market| market.sweep(2, 1_000),
+        quoted: 0,
     },
     Large {
         name: "sweep of 1,000 on 100 levels",
         before: |market| market.asks(1, 1_000, 100),
         command: |market| market.sweep(2, 1_000),
+        quoted: 0,
+    },
+    Large {
+        name: "mass quote of 100 pairs",
+        before: |_| Batch::default(),
+        command: |market| market.quotes(1, 100),
+        quoted: 200,
     },
     Large {
         name: "mass cancel of 10,000",
         before: |market| market.far(3, 10_000),
         command: |market| market.cancel_all(3),
+        quoted: 0,
     },
 ];
 
@@ -226,6 +237,7 @@ fn behind(options: &Options, watch: &Watch) {
             let large_ns = watch.time(|| market.play(&command));
             let next_ns = watch.time(|| market.step(nexts.payload(0)));
             nexts.iter().skip(1).for_each(|payload| market.step(payload));
+            assert_eq!(market.heard.quoted, large.quoted, "{}", large.name);
             let (_, refusals) = market.settle();
             assert_eq!(refusals, 0, "{}", large.name);
             if round > 0 {

@@ -9,7 +9,7 @@
 use engine::command::*;
 use engine::event::{
     EventSink, MassQuoteAck, OrderAccepted, OrderExecuted, OrderRejected, QuoteAckEntry, SessionReject,
-    liquidity,
+    liquidity, status,
 };
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, QUOTE_ENTRIES_MAX};
 use engine::message::{Framed, GroupSize, Message, NULL_I64, NULL_U64, Origin, ROUTE_BYTES, block, group};
@@ -117,6 +117,8 @@ pub struct Heard {
     taken: Vec<u64>,
     pub fills: u64,
     pub refusals: u64,
+    /// Sides of mass quotes that were set.
+    pub quoted: u64,
 }
 
 impl EventSink for Heard {
@@ -135,6 +137,10 @@ impl EventSink for Heard {
             self.refusals += 1;
         } else if let Some((ack, entries)) = group::<MassQuoteAck, QuoteAckEntry>(message) {
             let refused = |entry: &&QuoteAckEntry| entry.bid_code.get() != 0 || entry.ask_code.get() != 0;
+            let set = |entry: &QuoteAckEntry| {
+                [entry.bid_status, entry.ask_status].into_iter().filter(|side| *side == status::NEW).count()
+            };
+            self.quoted += entries.iter().map(set).sum::<usize>() as u64;
             self.refusals += u64::from(ack.code.get() != 0) + entries.iter().filter(refused).count() as u64;
         }
     }
@@ -150,6 +156,8 @@ pub struct Market {
     /// Each session's next number.
     numbers: Vec<u64>,
     cl_ord_id: u64,
+    /// Mass quotes so far.
+    quotes: u64,
     resting: Vec<Resting>,
     /// By the slot in an order's id: its place in `resting`.
     places: Vec<u32>,
@@ -169,6 +177,7 @@ impl Market {
             draw: Draw(1),
             numbers: vec![1; size.accounts as usize + 1],
             cl_ord_id: 0,
+            quotes: 0,
             resting: Vec::with_capacity(slots),
             places: vec![0; slots],
             posted: Vec::new(),
@@ -406,15 +415,17 @@ impl Market {
         batch
     }
 
-    /// Mass quotes of the first account, each of so many pairs, at prices that differ from one to the next.
+    /// Mass quotes of the first account, each of so many pairs, at prices that differ from one to the next, of whichever call:
+    /// a quote that keeps its price keeps its place and costs little.
     pub fn quotes(&mut self, count: u32, pairs: u32) -> Batch {
         assert!(
             pairs as usize <= QUOTE_ENTRIES_MAX && pairs <= self.size.instruments,
             "so many pairs at most"
         );
         let mut batch = Batch::default();
-        for index in 0..count {
-            let away = 1 + i64::from(index % 2);
+        for _ in 0..count {
+            self.quotes += 1;
+            let away = 1 + (self.quotes % 2) as i64;
             let mut head = MassQuote::new_zeroed();
             (head.quote_id, head.account_id, head.stp_mode) =
                 (self.next_id().into(), member(0).into(), NO_STP);
