@@ -1,6 +1,5 @@
 //! Accounts: a quote balance, a list of positions, a list and a count of open orders, and whether new ones are blocked.
-//! Indexed by id; what few orders look at, the names and the highest
-//! client ids, stands apart.
+//! Indexed by id; what few orders look at, the names, the highest client ids and the counts of special orders, stands apart.
 
 use std::ops::{Index, IndexMut};
 
@@ -68,6 +67,8 @@ pub struct Accounts {
     names: Vec<Char16>,
     /// The highest client id of each that came from a session whose ids rise (rule 12.2).
     highest_ids: Vec<u64>,
+    /// How many special orders each has (rule 8.41).
+    special_orders: Vec<u32>,
     count: u32,
 }
 
@@ -75,8 +76,9 @@ impl Accounts {
     /// The venue's own accounts exist from the start (rule 3.2), even above a smaller limit.
     pub fn new(limit: u32) -> Accounts {
         let size = limit.max(ACCOUNT_DUST) as usize + 1;
-        let (rows, names, highest_ids) = (room(size, ABSENT), room(size, [0; 16]), room(size, 0));
-        let mut accounts = Accounts { rows, names, highest_ids, count: 0 };
+        let (rows, names) = (room(size, ABSENT), room(size, [0; 16]));
+        let (highest_ids, special_orders) = (room(size, 0), room(size, 0));
+        let mut accounts = Accounts { rows, names, highest_ids, special_orders, count: 0 };
         accounts.create(ACCOUNT_INSURANCE, *b"INSURANCE\0\0\0\0\0\0\0");
         accounts.create(ACCOUNT_FEES, *b"FEES\0\0\0\0\0\0\0\0\0\0\0\0");
         accounts.create(ACCOUNT_DUST, *b"DUST\0\0\0\0\0\0\0\0\0\0\0\0");
@@ -90,6 +92,7 @@ impl Accounts {
             self.rows.resize(index + 1, ABSENT);
             self.names.resize(index + 1, [0; 16]);
             self.highest_ids.resize(index + 1, 0);
+            self.special_orders.resize(index + 1, 0);
         }
         self.rows[index].word = EXISTS;
         self.names[index] = name;
@@ -123,6 +126,14 @@ impl Accounts {
     pub fn raise_highest_id(&mut self, id: u32, cl_ord_id: u64) {
         let highest = &mut self.highest_ids[id as usize];
         *highest = cl_ord_id.max(*highest);
+    }
+
+    pub fn special_orders(&self, id: u32) -> u32 {
+        self.special_orders[id as usize]
+    }
+
+    pub fn special_orders_mut(&mut self, id: u32) -> &mut u32 {
+        &mut self.special_orders[id as usize]
     }
 
     /// All accounts in the order of their ids.

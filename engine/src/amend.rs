@@ -54,7 +54,7 @@ impl Venue {
             Ok((mut order, Amend::LosePriority { ticks, total, display })) => {
                 self.lift(&order);
                 order.amend(ticks, total);
-                self.orders.set_display(&mut order, display);
+                self.set_display(&mut order, display);
                 self.tell_amended(voice, sender, cl_ord_id, &order, priority::LOST);
                 let instrument = self.positions.at(order.position).instrument;
                 self.run_taker(voice, Taker { order, is_open: true });
@@ -101,7 +101,7 @@ impl Venue {
         self.check_trading(account, instrument)?;
         let can_wait = wanted.ticks == order.ticks || wanted.crossing == Crossing::Takes;
         self.instruments[instrument].check_auction(can_wait)?;
-        self.check_frozen(self.orders.terms(&order).group, ts_ns, 0)?;
+        self.check_frozen(self.group_of(&order), ts_ns, 0)?;
         Ok((order, self.weigh(&order, &wanted)?))
     }
 
@@ -132,7 +132,7 @@ impl Venue {
         Ok(Wanted { ticks, total, display, crossing })
     }
 
-    /// Rules 5.31 to 5.33, 8.13 and 8.22.
+    /// Rules 5.31 to 5.33, 8.13, 8.22 and 8.41.
     fn weigh(&self, order: &Order, wanted: &Wanted) -> Result<Amend, Refusal> {
         if wanted.total <= order.filled() {
             return Ok(Amend::Cancel);
@@ -141,6 +141,9 @@ impl Venue {
         let total = self.cut_amended(order, wanted.total);
         let (old, display) = (self.orders.display(order), wanted.display);
         let shows_more = old != 0 && display > old;
+        if display != 0 && !order.is_special() {
+            self.check_special_room(self.positions.at(order.position).account)?;
+        }
         if ticks == order.ticks && total <= order.qty() && !shows_more {
             return Ok(Amend::KeepPriority { total, display });
         }

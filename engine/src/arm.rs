@@ -57,7 +57,7 @@ impl Venue {
         self.check_trading(account, instrument)?;
         self.instruments[instrument].check_auction(false)?;
         let entry = self.positions.find(account, instrument);
-        self.check_room(account, instrument, entry)?;
+        self.check_room(account, instrument, entry, true)?;
         Ok(Armed { form, trigger, position: entry })
     }
 
@@ -93,7 +93,7 @@ impl Venue {
             condition: trigger.condition as u8,
             ..Terms::PLAIN
         };
-        self.orders.give_terms(&mut order, terms);
+        self.make_special(&mut order, terms);
         self.orders.open(account, order);
         self.orders.enlist(&mut self.accounts[account], order.slot());
         self.start_expiry(&order);

@@ -80,7 +80,7 @@ blocks! {
         venue_id: U64, engine_epoch: U64, hash_key: [U64; 2],
         accounts_max: U32, instruments_max: U32, sessions_max: U32, orders_max: U32,
         levels_max: U32, positions_max: U32, orders_per_account_max: U32, matches_per_command_max: U32,
-        closed_ids_max: U32, mmp_groups_max: U32, pad_a: U64,
+        closed_ids_max: U32, mmp_groups_max: U32, special_orders_max: U32, special_orders_per_account_max: U32,
     }
 
     /// `kind` as InstrKind; money in 1e-6, prices and sizes in 1e-9.

@@ -14,7 +14,8 @@ use crate::limits::{ORDER_VALUE_MAX, POSITION_LOTS_MAX};
 use crate::margin::Asked;
 use crate::matching::Taker;
 use crate::message::{Message, NULL_I64};
-use crate::order::{Nature, Order, SERIAL_END, Terms, Tif, order_id};
+use crate::order::{Membership, Nature, Order, SERIAL_END, Terms, Tif, order_id};
+use crate::pool::NONE;
 use crate::position::Position;
 use crate::refusal::{Refusal, Request, must, refused};
 use crate::reject::Reject;
@@ -118,7 +119,7 @@ impl Venue {
             entry.map_or(Position::flat(account_id, instrument_id), |slot| *self.positions.at(slot));
         self.check_reach(&position, Asked { side, ticks, lots }, Lots::ZERO)?;
         if is_new {
-            self.check_room(account_id, instrument_id, entry)?;
+            self.check_room(account_id, instrument_id, entry, form.is_special)?;
         }
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
         match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
@@ -181,10 +182,19 @@ impl Venue {
 
     /// Rule 4.17. A level is asked for even of an order that may never rest, so that the answer does not depend on luck.
     /// `entry` is the account's in the instrument.
-    pub fn check_room(&self, account: u32, instrument: u32, entry: Option<u32>) -> Result<(), Refusal> {
+    pub fn check_room(
+        &self,
+        account: u32,
+        instrument: u32,
+        entry: Option<u32>,
+        is_special: bool,
+    ) -> Result<(), Refusal> {
         let bound = self.limits.orders_per_account;
         let too_many = refused(Reject::OpenOrderLimit, 0).with_detail(i64::from(bound));
         must(self.accounts[account].open_orders() < bound, too_many)?;
+        if is_special {
+            self.check_special_room(account)?;
+        }
         let full = self.next_serial == SERIAL_END
             || self.orders.slots.is_full()
             || self.levels.is_full()
@@ -219,10 +229,12 @@ impl Venue {
         self.raise_highest_id(sender, request.account_id.get(), request.cl_ord_id.get());
         let taken = NewOrder { price: I64::new(price), qty: I64::new(lots.0), ..*request };
         self.tell_accepted(voice, sender, &taken, id, status::NEW);
-        let nature = Nature { is_market, is_reduce_only, ..Nature::plain(sender, side, tif, stp) };
+        let is_member = admitted.group != NONE;
+        let nature = Nature { is_market, is_reduce_only, is_member, ..Nature::plain(sender, side, tif, stp) };
         let mut order = Order::new(id, request.cl_ord_id.get(), position, ticks, lots, nature);
-        if let Some(terms) = admitted.form.terms() {
-            self.orders.give_terms(&mut order, Terms { group: admitted.group, ..terms });
+        if admitted.form.is_special {
+            let member = Membership::of(admitted.group);
+            self.make_special(&mut order, Terms { member, ..admitted.form.terms() });
         }
         self.run_taker(voice, Taker { order, is_open: false });
     }
@@ -276,6 +288,7 @@ impl Venue {
 }
 
 /// Rule 4.11.
+#[inline]
 fn working_price(instrument: &Instrument, form: &Form) -> Result<Ticks, Refusal> {
     let other = instrument.book.side(form.side.opposite());
     match form.ord_type {

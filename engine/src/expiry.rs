@@ -10,7 +10,7 @@ use crate::command::{Command, Continue, Tick};
 use crate::emit::Voice;
 use crate::event::{EventSink, reason};
 use crate::message::{Framed, HEADER_BYTES, NULL_U64};
-use crate::order::{Order, Tif};
+use crate::order::{Order, Tif, slot_of};
 use crate::timers::{Timer, Timers};
 use crate::venue::Venue;
 
@@ -115,7 +115,7 @@ impl Venue {
             if !self.take_step() {
                 return;
             }
-            let order = *self.orders.at(timer.slot);
+            let order = *self.orders.at(slot_of(timer.rank));
             let (to, leaves) = (order.session(), order.leaves());
             self.tell_canceled(voice, to, &order, order.cl_ord_id, leaves, reason::EXPIRED);
             self.remove(&order);
@@ -127,7 +127,7 @@ impl Venue {
     pub fn start_expiry(&mut self, order: &Order) {
         let due_ns = self.orders.terms(order).expire_ns;
         if due_ns != NULL_U64 {
-            self.expiries.start(Timer { due_ns, rank: order.id, slot: order.slot() });
+            self.expiries.start(Timer { due_ns, rank: order.id, slot: order.terms_place() });
         }
     }
 }

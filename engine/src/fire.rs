@@ -7,7 +7,7 @@ use crate::emit::Voice;
 use crate::event::{EventSink, priority, status};
 use crate::form::{Crossing, Form, OrdType};
 use crate::matching::Taker;
-use crate::message::Message;
+use crate::message::{Message, NULL_U64};
 use crate::order::Order;
 use crate::position::Position;
 use crate::refusal::{Refusal, Request};
@@ -44,6 +44,10 @@ impl Venue {
         let mut order = *self.orders.at(slot);
         let form = self.form_of_armed(&order);
         self.disarm(&order);
+        if !form.is_special {
+            self.make_plain(&mut order);
+            self.orders.at_mut(slot).catch_up(&order);
+        }
         let Position { account, instrument, .. } = *self.positions.at(order.position);
         match self.judge(voice.command.ts_ns, account, instrument, form, false) {
             Ok(admitted) => {
@@ -59,6 +63,7 @@ impl Venue {
     /// An armed order as what it is once it has fired.
     fn form_of_armed(&self, order: &Order) -> Form {
         let terms = self.orders.terms(order);
+        let reduces_at_rest = order.is_reduce_only() && order.tif().rests();
         Form {
             side: order.side(),
             ord_type: if order.is_market() { OrdType::Market } else { OrdType::Limit(terms.limit) },
@@ -67,10 +72,11 @@ impl Venue {
             display: terms.display,
             is_reduce_only: order.is_reduce_only(),
             lots: order.leaves(),
-            stp: order.stp(),
+            stp: self.orders.stp(order),
             crossing: Crossing::from_flags(u16::from(terms.posting)).expect("made of a Crossing"),
             mmp_group: 0,
             trigger: None,
+            is_special: terms.expire_ns != NULL_U64 || terms.display != 0 || reduces_at_rest,
         }
     }
 

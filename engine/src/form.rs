@@ -79,6 +79,8 @@ pub struct Form {
     pub mmp_group: u16,
     /// `None` for an order that enters the market at once.
     pub trigger: Option<Trigger>,
+    /// Rule 8.40, but for a trigger.
+    pub is_special: bool,
 }
 
 impl Form {
@@ -88,11 +90,9 @@ impl Form {
         has_price && self.tif.rests() && self.crossing == Crossing::Takes
     }
 
-    /// What is special about the order, if anything is; its group is the venue's to find.
-    pub fn terms(&self) -> Option<Terms> {
-        let is_special =
-            self.expire_ns != NULL_U64 || self.display != 0 || self.is_reduce_only || self.mmp_group != 0;
-        is_special.then_some(Terms { expire_ns: self.expire_ns, display: self.display, ..Terms::PLAIN })
+    /// What may be special about the order; its group is the venue's to find.
+    pub fn terms(&self) -> Terms {
+        Terms { expire_ns: self.expire_ns, display: self.display, ..Terms::PLAIN }
     }
 }
 
@@ -131,6 +131,7 @@ pub fn read(
         }
     };
     let expire_ns = read_expiry(tif, ts_ns, request.expire_time.get())?;
+    let reduces_at_rest = is_reduce_only && tif.rests();
     Ok(Form {
         side,
         ord_type,
@@ -143,6 +144,7 @@ pub fn read(
         crossing,
         mmp_group: request.mmp_group.get(),
         trigger,
+        is_special: expire_ns != NULL_U64 || display != 0 || is_member || reduces_at_rest,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Icebergs: orders that show a part of what they have (rules 8.10 to 8.13). Owns what is shown now; the whole of the
 //! leaves counts for everything else.
 
-use crate::order::{Order, Orders};
+use crate::order::{Order, Orders, Terms};
 use crate::pool::NONE;
 use crate::units::Lots;
 use crate::venue::Venue;
@@ -59,10 +59,21 @@ impl Venue {
         order
     }
 
+    /// What an iceberg shows at most from now on. An order that was none becomes one; the caller has seen that it may (rule 8.41).
+    pub fn set_display(&mut self, order: &mut Order, display: u32) {
+        if display == self.orders.display(order) {
+            return;
+        }
+        if !order.is_special() {
+            self.make_special(order, Terms::PLAIN);
+        }
+        self.orders.terms_mut(order).display = display;
+    }
+
     /// Rule 8.13 for an order that keeps its place: it shows at most `display` from now on.
     pub fn lower_display(&mut self, order: &mut Order, display: u32) {
         let shown = self.orders.shown(order).0 as u32;
-        self.orders.set_display(order, display);
+        self.set_display(order, display);
         self.orders.at_mut(order.slot()).catch_up(order);
         if display != 0 {
             self.orders.terms_mut(order).shown = shown.min(display);

@@ -43,6 +43,7 @@ impl Venue {
         must(from_slots == from_books, || "rule 7.3: slots and books hold different orders".to_string())?;
         self.check_open(&from_books)?;
         self.check_orders()?;
+        self.check_special()?;
         self.check_expiries()?;
         self.check_icebergs()?;
         self.check_reduce_only()?;
@@ -307,12 +308,40 @@ impl Venue {
         excess.map_or(Ok(()), |order| Err(format!("rule 7.5: order {} has more than can reduce", order.id)))
     }
 
+    /// Who is special has terms of its own, nobody else has, and both are counted (rules 8.40 and 8.41).
+    fn check_special(&self) -> Result<(), String> {
+        let (mut places, mut held) = (BTreeSet::new(), BTreeMap::<u32, u32>::new());
+        for order in self.orders.iter() {
+            let terms = self.orders.terms(order);
+            let rests = order.tif().rests();
+            let belongs = order.is_member() && !order.is_quote();
+            let has_more = terms.expire_ns != NULL_U64 || terms.display != 0 || terms.trigger_type != 0;
+            let is_special = has_more || belongs || order.is_reduce_only() && rests;
+            let placed = !order.is_special() || places.insert(order.terms_place());
+            must(placed && order.is_special() == is_special && !(is_special && order.is_quote()), || {
+                format!("rule 8.40: order {} has terms that are not its own, or lacks them", order.id)
+            })?;
+            *held.entry(self.positions.at(order.position).account).or_default() += u32::from(is_special);
+        }
+        let special = self.orders.special();
+        must(places.len() == special as usize && special <= self.limits.special_orders, || {
+            format!("rule 8.41: {} orders are special, {special} terms are taken", places.len())
+        })?;
+        let miscounted = self.accounts.iter().map(|(id, _)| id).find(|id| {
+            let counted = self.accounts.special_orders(*id);
+            let held = held.get(id).copied().unwrap_or_default();
+            counted != held || held > self.limits.special_orders_per_account
+        });
+        miscounted.map_or(Ok(()), |id| Err(format!("rule 8.41: account {id} miscounts its special orders")))
+    }
+
     /// Each expiry has its timer, and there are no others.
     fn check_expiries(&self) -> Result<(), String> {
         let mut expiring = 0;
         for order in self.orders.iter() {
             let expire_ns = self.orders.terms(order).expire_ns;
-            let timer = self.expiries.of(order.slot());
+            let place = order.is_special().then(|| order.terms_place());
+            let timer = place.and_then(|place| self.expiries.of(place));
             let kept = timer.map_or(NULL_U64, |timer| timer.due_ns);
             let ranked = timer.is_none_or(|timer| timer.rank == order.id);
             must(kept == expire_ns && ranked && expiry::suits(order.tif(), expire_ns), || {
@@ -343,14 +372,15 @@ impl Venue {
             let (mut last, mut youngest, mut members, mut next) = (0, NONE, 0, group.oldest);
             while next != NONE {
                 let order = self.orders.at(next);
-                let terms = self.orders.terms(order);
+                let member = self.membership(order);
                 let owner = self.positions.at(order.position).account;
-                let placed = terms.group == slot && owner == group.account && serial_of(order.id) > last;
-                must(placed && terms.group_before == youngest, || {
+                let named = order.is_member() && member.group == slot;
+                let placed = named && owner == group.account && serial_of(order.id) > last;
+                must(placed && member.before == youngest, || {
                     format!("order {} is misplaced in its group", order.id)
                 })?;
                 (last, youngest, members) = (serial_of(order.id), order.slot(), members + 1);
-                next = terms.group_after;
+                next = member.after;
             }
             let whole = youngest == group.youngest && members == group.members;
             must(whole && members <= GROUP_MEMBERS_MAX, || {
@@ -361,7 +391,7 @@ impl Venue {
             must(window.sum() == group.window.sum(), || "a window does not sum up".to_string())?;
             listed += members;
         }
-        let grouped = self.orders.iter().filter(|order| self.orders.terms(order).group != NONE).count();
+        let grouped = self.orders.iter().filter(|order| order.is_member()).count();
         must(grouped == listed as usize, || format!("{grouped} orders are in groups that list {listed}"))
     }
 

@@ -54,6 +54,7 @@ mod restore;
 mod self_trade;
 mod session;
 mod snapshot;
+mod special;
 mod table;
 mod timers;
 mod trading_state;

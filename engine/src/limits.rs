@@ -68,6 +68,9 @@ pub struct Limits {
     pub instruments: u32,
     pub sessions: u32,
     pub orders: u32,
+    /// Those of `orders` that may be special at one time, all of them and one account's (rule 8.41).
+    pub special_orders: u32,
+    pub special_orders_per_account: u32,
     pub levels: u32,
     pub positions: u32,
     pub orders_per_account: u32,
@@ -84,6 +87,8 @@ impl Limits {
         instruments: 1_000,
         sessions: 1_000,
         orders: 1 << 18,
+        special_orders: 1 << 15,
+        special_orders_per_account: 1_000,
         levels: 1 << 16,
         positions: 1 << 16,
         orders_per_account: 10_000,
@@ -109,6 +114,12 @@ impl Limits {
             matches_per_command: within(11, open.matches_per_command_max.get(), MATCHES_PER_COMMAND_CEILING)?,
             closed_ids: at_most(12, open.closed_ids_max.get(), 1 << 24)?,
             mmp_groups: at_most(13, open.mmp_groups_max.get(), 1 << 20)?,
+            special_orders: at_most(14, open.special_orders_max.get(), 1 << ORDER_SLOT_BITS)?,
+            special_orders_per_account: at_most(
+                15,
+                open.special_orders_per_account_max.get(),
+                1 << ORDER_SLOT_BITS,
+            )?,
         })
     }
 

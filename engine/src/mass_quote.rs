@@ -13,7 +13,7 @@ use crate::limits::QUOTE_ENTRIES_MAX;
 use crate::margin::{Asked, Standing};
 use crate::matching::Taker;
 use crate::message::NULL_I64;
-use crate::order::{Nature, Order, Terms, Tif, order_id};
+use crate::order::{Membership, Nature, Order, Tif, order_id};
 use crate::pool::NONE;
 use crate::position::Position;
 use crate::reject::Reject;
@@ -154,7 +154,7 @@ impl Venue {
                 }
                 let Some(quote) = self.find_quote(quoting.account, *instrument, side) else { continue };
                 let stays = |ticks, lots| {
-                    let same_group = self.orders.terms(&quote).group == quoting.group;
+                    let same_group = self.group_of(&quote) == quoting.group;
                     ticks == quote.ticks && lots <= quote.leaves() && same_group
                 };
                 match *fate {
@@ -232,7 +232,7 @@ impl Venue {
         let entry = self.positions.find(account, instrument_id);
         let position = entry.map_or(Position::flat(account, instrument_id), |slot| *self.positions.at(slot));
         self.check_reach(&position, asked, Lots::ZERO).map_err(reject)?;
-        self.check_room(account, instrument_id, entry).map_err(reject)?;
+        self.check_room(account, instrument_id, entry, false).map_err(reject)?;
         match self.shortfall_from(standing, instrument_id, &position, asked) {
             Some(_) => Err(Reject::InsufficientMargin),
             None => self.check_members(quoting.group, 0).map(|()| (ticks, entry)).map_err(reject),
@@ -247,11 +247,12 @@ impl Venue {
         });
         let id = order_id(self.next_serial, self.orders.slots.take());
         self.next_serial += 1;
-        let nature =
-            Nature { is_quote: true, ..Nature::plain(quoting.sender, asked.side, Tif::Gtc, quoting.stp) };
-        let mut order = Order::new(id, quoting.quote_id, position, asked.ticks, asked.lots, nature);
-        if quoting.group != NONE {
-            self.orders.give_terms(&mut order, Terms { group: quoting.group, ..Terms::PLAIN });
+        let is_member = quoting.group != NONE;
+        let plain = Nature::plain(quoting.sender, asked.side, Tif::Gtc, quoting.stp);
+        let nature = Nature { is_quote: true, is_member, ..plain };
+        let order = Order::new(id, quoting.quote_id, position, asked.ticks, asked.lots, nature);
+        if is_member {
+            *self.positions.membership_mut(position, asked.side) = Membership::of(quoting.group);
         }
         *self.positions.at_mut(position).quote_mut(asked.side) = order.slot();
         self.stand(&Taker { order, is_open: false });

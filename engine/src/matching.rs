@@ -88,7 +88,7 @@ impl Venue {
         if self.instruments[instrument].state == TradingState::Auction {
             return Stop::NothingCrosses;
         }
-        let (side, stp) = (taker.side(), taker.stp());
+        let (side, stp) = (taker.side(), self.orders.stp(taker));
         while taker.leaves() > Lots::ZERO {
             let book = &self.instruments[instrument].book;
             if !book.crosses(side, taker.ticks) {
@@ -120,7 +120,7 @@ impl Venue {
         taker.fill(lots);
         let maker = self.fill_resting(maker_slot, lots);
         self.look_behind(&maker);
-        let group = self.orders.terms(&maker).group;
+        let group = self.group_of(&maker);
         let terms = &mut self.instruments[instrument];
         let is_combo = terms.is_combo;
         if !is_combo {
@@ -171,7 +171,7 @@ impl Venue {
         let fee = (ticks * lots * terms.tick_value).share_rounded_up(terms.maker_fee);
         let made = Match { id: self.next_match, instrument, price: terms.price(ticks), lots };
         self.next_match += 1;
-        let groups = orders.map(|order| self.orders.terms(&order).group);
+        let groups = orders.map(|order| self.group_of(&order));
         self.trade(voice, &made, ticks, [0, 1].map(|at| (&orders[at], fee, liquidity::AUCTION)));
         for order in &orders {
             if order.leaves() == Lots::ZERO {
@@ -299,9 +299,8 @@ impl Venue {
         } else {
             self.orders.open(account, order);
             self.orders.enlist(&mut self.accounts[account], order.slot());
-            if order.is_special() {
-                self.start_expiry(&order);
-                self.join_group(&order);
+            if !order.is_simple() {
+                self.open_special(&order);
             }
         }
     }
@@ -321,11 +320,14 @@ impl Venue {
         self.retire(order);
     }
 
-    /// An order has ended: its slot is free, and its client id stays used for a while (rule 12.1).
+    /// An order has ended: its slot is free, its terms too, and its client id stays used for a while (rule 12.1).
     pub fn retire(&mut self, order: &Order) {
         if !order.is_quote() {
             let account = self.positions.at(order.position).account;
             self.closed_ids.enter(ClosedId { account, cl_ord_id: order.cl_ord_id, order_id: order.id });
+            if order.is_special() {
+                self.end_special(order);
+            }
         }
         self.orders.slots.release(order.slot());
     }
@@ -338,9 +340,8 @@ impl Venue {
             *position.quote_mut(order.side()) = NONE;
         }
         self.orders.delist(&mut self.accounts[account], order.slot());
-        if order.is_special() {
-            self.expiries.stop(order.slot());
-            self.leave_group(order);
+        if !order.is_simple() {
+            self.close_special(order);
         }
         self.orders.close(account, order.slot());
     }

@@ -1,11 +1,11 @@
-//! Open orders: one 64-byte node each, in slots that their ids name; the table that finds them by the client's own number;
-//! and each account's list of them in the order of their serials. Knows neither prices nor queues; the book threads the
-//! nodes.
+//! Open orders: one 64-byte node each, in slots that their ids name; the terms of special ones in a pool of their own; the
+//! table that finds orders by the client's own number; and each account's list of them in the order of their serials. Knows
+//! neither prices nor queues; the book threads the nodes.
 
 use crate::account::Account;
 use crate::limits::{ORDER_SLOT_BITS, POSITION_LOTS_MAX};
 use crate::message::NULL_U64;
-use crate::pool::{LowestFree, NONE, room};
+use crate::pool::{Arena, LowestFree, NONE, room};
 use crate::prefetch;
 use crate::self_trade::{Stp, StpMode};
 use crate::table::{HashKey, Table};
@@ -38,10 +38,10 @@ impl Tif {
 /// One cache line. Quantities have 32 bits because `qty_max` has 31; what is asked once per command shares a word:
 ///
 /// ```text
-/// 0..20 session slot | 20 sells | 21..24 tif | 24..27 stp mode | 27 market | 28 reduce-only | 29 special | 30 quote
+/// 0..20 session slot | 20 sells | 21..24 tif | 24..27 stp mode | 27 market | 28 reduce-only | 29 special | 30 quote | 31 member
 /// ```
 ///
-/// Special: some of its `Terms` matter.
+/// Special: it has `Terms` (rule 8.40). Member: it has a protection group.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub struct Order {
@@ -59,7 +59,8 @@ pub struct Order {
     /// The account's open orders of the next lower and the next higher serial.
     before: u32,
     pub after: u32,
-    pub stp_group: u32,
+    /// Its `stp_group`; of a special order the place of its terms, which hold that instead.
+    group_or_terms: u32,
     word: u32,
 }
 
@@ -74,8 +75,26 @@ const MARKET: u32 = 1 << 27;
 const REDUCE_ONLY: u32 = 1 << 28;
 const SPECIAL: u32 = 1 << 29;
 const QUOTE: u32 = 1 << 30;
+const MEMBER: u32 = 1 << 31;
 
-/// What few orders have: kept beside the nodes, so that the others never touch it.
+/// Where an order stands in its protection group: which one that is, and its neighbours in the order of serials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    pub group: u32,
+    pub before: u32,
+    pub after: u32,
+}
+
+impl Membership {
+    pub const NONE: Membership = Membership::of(NONE);
+
+    /// It has not joined yet.
+    pub const fn of(group: u32) -> Membership {
+        Membership { group, before: NONE, after: NONE }
+    }
+}
+
+/// What special orders have (rule 8.40): kept beside the nodes, where the others neither touch it nor pay for it.
 #[derive(Clone, Copy)]
 pub struct Terms {
     /// When it ends; `NULL_U64` never.
@@ -85,13 +104,13 @@ pub struct Terms {
     /// Most that an iceberg shows (0: it is none), and what it shows now.
     pub display: u32,
     pub shown: u32,
-    /// Its protection group, and its neighbours there in the order of serials.
-    pub group: u32,
-    pub group_before: u32,
-    pub group_after: u32,
+    /// A quote's stands beside its position entry.
+    pub member: Membership,
     /// The account's reduce-only orders in the instrument of the next lower and the next higher serial.
     pub reduce_before: u32,
     pub reduce_after: u32,
+    /// What its node has room for no more; `give_terms` fills it in.
+    pub stp_group: u32,
     /// 0 is not armed. As on the wire; what a `Trigger` is made of, with the node's `ticks`.
     pub trigger_type: u8,
     pub condition: u8,
@@ -99,7 +118,7 @@ pub struct Terms {
     pub posting: u8,
 }
 
-const _: () = assert!(size_of::<Terms>() <= 64);
+const _: () = assert!(size_of::<Terms>() == 56);
 
 impl Terms {
     pub const PLAIN: Terms = Terms {
@@ -107,11 +126,10 @@ impl Terms {
         limit: Ticks(0),
         display: 0,
         shown: 0,
-        group: NONE,
-        group_before: NONE,
-        group_after: NONE,
+        member: Membership::NONE,
         reduce_before: NONE,
         reduce_after: NONE,
+        stp_group: 0,
         trigger_type: 0,
         condition: 0,
         posting: 0,
@@ -129,11 +147,22 @@ pub struct Nature {
     pub is_market: bool,
     pub is_reduce_only: bool,
     pub is_quote: bool,
+    /// It has a protection group, where it is counted while it rests or waits.
+    pub is_member: bool,
 }
 
 impl Nature {
     pub fn plain(session: u32, side: Side, tif: Tif, stp: Stp) -> Nature {
-        Nature { session, side, tif, stp, is_market: false, is_reduce_only: false, is_quote: false }
+        Nature {
+            session,
+            side,
+            tif,
+            stp,
+            is_market: false,
+            is_reduce_only: false,
+            is_quote: false,
+            is_member: false,
+        }
     }
 }
 
@@ -150,7 +179,7 @@ impl Order {
         younger: NONE,
         before: NONE,
         after: NONE,
-        stp_group: 0,
+        group_or_terms: 0,
         word: 0,
     };
 
@@ -161,7 +190,7 @@ impl Order {
         position: u32,
         ticks: Ticks,
         qty: Lots,
-        Nature { session, side, tif, stp, is_market, is_reduce_only, is_quote }: Nature,
+        Nature { session, side, tif, stp, is_market, is_reduce_only, is_quote, is_member }: Nature,
     ) -> Order {
         debug_assert!(session < 1 << SESSION_BITS && (0..=POSITION_LOTS_MAX).contains(&qty.0));
         let word = session
@@ -170,9 +199,10 @@ impl Order {
             | (stp.mode as u32) << STP_SHIFT
             | if is_market { MARKET } else { 0 }
             | if is_reduce_only { REDUCE_ONLY } else { 0 }
-            | if is_quote { QUOTE } else { 0 };
-        let (qty, stp_group) = (qty.0 as u32, stp.group);
-        Order { id, cl_ord_id, position, ticks, qty, leaves: qty, stp_group, word, ..Order::VACANT }
+            | if is_quote { QUOTE } else { 0 }
+            | if is_member { MEMBER } else { 0 };
+        let (qty, group_or_terms) = (qty.0 as u32, stp.group);
+        Order { id, cl_ord_id, position, ticks, qty, leaves: qty, group_or_terms, word, ..Order::VACANT }
     }
 
     pub fn slot(&self) -> u32 {
@@ -191,9 +221,8 @@ impl Order {
         Tif::from_wire((self.word >> TIF_SHIFT & 7) as u8).expect("the word was made of a Tif")
     }
 
-    pub fn stp(&self) -> Stp {
-        let mode = StpMode::from_wire((self.word >> STP_SHIFT & 7) as u8);
-        Stp { mode: mode.expect("the word was made of an StpMode"), group: self.stp_group }
+    pub fn stp_mode(&self) -> StpMode {
+        StpMode::from_wire((self.word >> STP_SHIFT & 7) as u8).expect("the word was made of an StpMode")
     }
 
     pub fn is_market(&self) -> bool {
@@ -208,13 +237,25 @@ impl Order {
         self.word & QUOTE != 0
     }
 
-    /// Do its `Terms` say anything?
+    /// Does it have `Terms` (rule 8.40)?
     pub fn is_special(&self) -> bool {
         self.word & SPECIAL != 0
     }
 
-    fn make_special(&mut self) {
-        self.word |= SPECIAL;
+    /// Has it neither terms nor a group?
+    pub fn is_simple(&self) -> bool {
+        self.word & (SPECIAL | MEMBER) == 0
+    }
+
+    /// The place of a special order's terms.
+    pub fn terms_place(&self) -> u32 {
+        debug_assert!(self.is_special());
+        self.group_or_terms
+    }
+
+    /// Does it have a protection group?
+    pub fn is_member(&self) -> bool {
+        self.word & MEMBER != 0
     }
 
     pub fn qty(&self) -> Lots {
@@ -244,9 +285,9 @@ impl Order {
 
     /// A quote that stays where it is belongs to another message now (rule 9.4).
     pub fn requote(&mut self, quote_id: u64, session: u32, stp: Stp) {
-        debug_assert!(self.is_quote() && session < 1 << SESSION_BITS);
+        debug_assert!(self.is_quote() && !self.is_special() && session < 1 << SESSION_BITS);
         self.cl_ord_id = quote_id;
-        self.stp_group = stp.group;
+        self.group_or_terms = stp.group;
         let kept = self.word & !(SELLS - 1) & !(7 << STP_SHIFT);
         self.word = kept | session | (stp.mode as u32) << STP_SHIFT;
     }
@@ -260,10 +301,11 @@ impl Order {
         self.leaves = self.qty - filled;
     }
 
-    /// As `other` stands now: what matching and an amend change, and that it has become special. The threads through the node stay.
+    /// As `other` stands now: what matching and an amend change, and whether it is special. The threads through the node stay.
     pub fn catch_up(&mut self, other: &Order) {
         debug_assert!(self.id == other.id);
-        (self.ticks, self.qty, self.leaves, self.word) = (other.ticks, other.qty, other.leaves, other.word);
+        (self.ticks, self.qty, self.leaves) = (other.ticks, other.qty, other.leaves);
+        (self.group_or_terms, self.word) = (other.group_or_terms, other.word);
     }
 }
 
@@ -287,17 +329,17 @@ pub fn serial_of(id: u64) -> u64 {
 /// All open orders of the venue.
 pub struct Orders {
     nodes: Vec<Order>,
-    terms: Vec<Terms>,
+    terms: Arena<Terms>,
     pub slots: LowestFree,
     by_client_id: Table,
     key: HashKey,
 }
 
 impl Orders {
-    pub fn new(capacity: u32, key: HashKey) -> Orders {
+    pub fn new(capacity: u32, special: u32, key: HashKey) -> Orders {
         Orders {
             nodes: room(capacity as usize, Order::VACANT),
-            terms: room(capacity as usize, Terms::PLAIN),
+            terms: Arena::new(special, Terms::PLAIN),
             slots: LowestFree::new(capacity),
             by_client_id: Table::new(capacity),
             key,
@@ -342,7 +384,17 @@ impl Orders {
 
     /// What is special about an order: nothing unless it says so.
     pub fn terms(&self, order: &Order) -> &Terms {
-        if order.is_special() { &self.terms[order.slot() as usize] } else { &Terms::PLAIN }
+        if order.is_special() { &self.terms[order.terms_place()] } else { &Terms::PLAIN }
+    }
+
+    pub fn terms_mut(&mut self, order: &Order) -> &mut Terms {
+        &mut self.terms[order.terms_place()]
+    }
+
+    /// The terms of the special order in this slot.
+    pub fn terms_at_mut(&mut self, slot: u32) -> &mut Terms {
+        let place = self.at(slot).terms_place();
+        &mut self.terms[place]
     }
 
     /// Does it wait for a trigger (rule 8.31)?
@@ -350,37 +402,38 @@ impl Orders {
         self.terms(order).trigger_type != 0
     }
 
-    pub fn terms_mut(&mut self, order: &Order) -> &mut Terms {
-        debug_assert!(order.is_special());
-        &mut self.terms[order.slot() as usize]
+    pub fn stp_group(&self, order: &Order) -> u32 {
+        if order.is_special() { self.terms(order).stp_group } else { order.group_or_terms }
     }
 
-    /// The terms of a slot whose order is special.
-    pub fn terms_at_mut(&mut self, slot: u32) -> &mut Terms {
-        debug_assert!(self.at(slot).is_special());
-        &mut self.terms[slot as usize]
+    pub fn stp(&self, order: &Order) -> Stp {
+        Stp { mode: order.stp_mode(), group: self.stp_group(order) }
     }
 
-    /// Gives an order terms, before it is open or while it is.
+    /// How many orders are special, those on their way included.
+    pub fn special(&self) -> u32 {
+        self.terms.len()
+    }
+
+    /// Is there no place for the terms of one more?
+    pub fn is_special_full(&self) -> bool {
+        self.terms.is_full()
+    }
+
+    /// Gives a plain order terms, before it is open or while it is. The caller has seen that there is a place.
     pub fn give_terms(&mut self, order: &mut Order, terms: Terms) {
-        order.make_special();
-        let slot = order.slot() as usize;
-        if self.terms.len() <= slot {
-            // As in `open`.
-            self.terms.resize(slot + 1, Terms::PLAIN);
-        }
-        self.terms[slot] = terms;
+        debug_assert!(!order.is_special() && !order.is_quote());
+        let stp_group = order.group_or_terms;
+        order.group_or_terms = self.terms.take(Terms { stp_group, ..terms });
+        order.word |= SPECIAL;
     }
 
-    /// What an iceberg shows at most from now on. An order that was none becomes one.
-    pub fn set_display(&mut self, order: &mut Order, display: u32) {
-        if display == self.terms(order).display {
-            return;
-        }
-        if !order.is_special() {
-            self.give_terms(order, Terms::PLAIN);
-        }
-        self.terms_mut(order).display = display;
+    /// Takes a special order's terms back: they say nothing any more.
+    pub fn take_terms(&mut self, order: &mut Order) {
+        let place = order.terms_place();
+        order.group_or_terms = self.terms[place].stp_group;
+        order.word &= !SPECIAL;
+        self.terms.release(place);
     }
 
     /// The open order with this id.
@@ -404,9 +457,6 @@ impl Orders {
         if self.nodes.len() <= slot as usize {
             // By one, save in a restore: the lowest free slot is never above the nodes that were ever used.
             self.nodes.resize(slot as usize + 1, Order::VACANT);
-        }
-        if self.terms.len() <= slot as usize {
-            self.terms.resize(slot as usize + 1, Terms::PLAIN);
         }
         debug_assert!(self.slots.contains(slot));
         self.nodes[slot as usize] = order;
@@ -488,14 +538,16 @@ mod tests {
                 let nature = Nature {
                     is_market,
                     is_reduce_only: !is_market,
+                    is_member: is_market,
                     ..Nature::plain(session, side, tif, stp)
                 };
                 let order = Order::new(1 << 24, 1, 0, Ticks(1), Lots(POSITION_LOTS_MAX), nature);
                 assert_eq!((order.session(), order.side(), order.tif()), (session, side, tif));
-                assert_eq!((order.stp(), order.is_market()), (stp, is_market));
+                assert_eq!((order.stp_mode(), order.group_or_terms), (mode, stp.group));
+                assert_eq!(order.is_market(), is_market);
                 assert_eq!(
-                    (order.is_reduce_only(), order.is_quote(), order.is_special()),
-                    (!is_market, false, false)
+                    (order.is_reduce_only(), order.is_quote(), order.is_special(), order.is_member()),
+                    (!is_market, false, false, is_market)
                 );
                 assert_eq!((order.qty(), order.leaves()), (Lots(POSITION_LOTS_MAX), Lots(POSITION_LOTS_MAX)));
             }

@@ -4,6 +4,7 @@
 //! the order of margin sums and of snapshots. Knows no prices but those of the open orders' value.
 
 use crate::account::Account;
+use crate::order::Membership;
 use crate::pool::{Arena, NONE, filled};
 use crate::table::{HashKey, Table};
 use crate::units::{Lots, Side, TickLots, Ticks};
@@ -104,6 +105,8 @@ pub struct Positions {
     arena: Arena<Position>,
     /// Armed orders of each entry, which have no lots there: kept beside, so that others never touch it.
     armed: Vec<u32>,
+    /// Where the quotes of each entry stand in their protection groups, bid and ask.
+    memberships: Vec<[Membership; 2]>,
     by_owner: Table,
     key: HashKey,
 }
@@ -113,6 +116,7 @@ impl Positions {
         Positions {
             arena: Arena::new(capacity, Position::flat(0, 0)),
             armed: filled(capacity as usize, 0),
+            memberships: filled(capacity as usize, [Membership::NONE; 2]),
             by_owner: Table::new(capacity),
             key,
         }
@@ -176,6 +180,15 @@ impl Positions {
 
     pub fn count_disarmed(&mut self, slot: u32) {
         self.armed[slot as usize] -= 1;
+    }
+
+    /// Where the quote of an entry stands in its protection group.
+    pub fn membership(&self, slot: u32, side: Side) -> &Membership {
+        &self.memberships[slot as usize][side.index()]
+    }
+
+    pub fn membership_mut(&mut self, slot: u32, side: Side) -> &mut Membership {
+        &mut self.memberships[slot as usize][side.index()]
     }
 
     /// A new entry in an account that has none in the instrument. The caller has seen that one is free.

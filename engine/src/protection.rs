@@ -9,7 +9,7 @@ use crate::emit::Voice;
 use crate::event::{EventSink, MmpTriggered, RequestComplete, mmp_reason, reason};
 use crate::limits::{GROUP_MEMBERS_MAX, GROUPS_PER_ACCOUNT_MAX};
 use crate::message::{NULL_I64, NULL_U64};
-use crate::order::Order;
+use crate::order::{Membership, Order};
 use crate::pool::{NONE, room};
 use crate::refusal::{Refusal, must, refused};
 use crate::reject::Reject;
@@ -272,49 +272,66 @@ impl Venue {
         must(has_room, refused(Reject::OpenOrderLimit, field).with_detail(bound))
     }
 
+    /// The slot of an order's group, or `NONE`.
+    pub fn group_of(&self, order: &Order) -> u32 {
+        if order.is_member() { self.membership(order).group } else { NONE }
+    }
+
     /// The number of an order's group (rule 9.16).
     pub fn group_number(&self, order: &Order) -> u16 {
-        match self.orders.terms(order).group {
-            NONE => 0,
-            group => self.groups.at(group).number,
+        if order.is_member() { self.groups.at(self.membership(order).group).number } else { 0 }
+    }
+
+    /// Where a member stands in its group. A quote's stands beside its position entry, so that makers need no special orders.
+    #[cold]
+    pub fn membership(&self, order: &Order) -> &Membership {
+        if order.is_quote() {
+            self.positions.membership(order.position, order.side())
+        } else {
+            &self.orders.terms(order).member
         }
     }
 
-    /// An order that has just been opened joins its group, if it has one, behind all others: it has the highest serial.
-    pub fn join_group(&mut self, order: &Order) {
-        let slot = self.orders.terms(order).group;
-        if slot == NONE {
-            return;
+    fn membership_mut(&mut self, slot: u32) -> &mut Membership {
+        let order = self.orders.at(slot);
+        debug_assert!(order.is_member());
+        if order.is_quote() {
+            self.positions.membership_mut(order.position, order.side())
+        } else {
+            &mut self.orders.terms_at_mut(slot).member
         }
+    }
+
+    /// A member that has just been opened joins its group behind all others: it has the highest serial.
+    pub fn join_group(&mut self, order: &Order) {
+        let slot = self.membership(order).group;
         let group = self.groups.at_mut(slot);
         group.members += 1;
         let before = std::mem::replace(&mut group.youngest, order.slot());
         if before == NONE {
             group.oldest = order.slot();
         } else {
-            self.orders.terms_at_mut(before).group_after = order.slot();
+            self.membership_mut(before).after = order.slot();
         }
-        let terms = self.orders.terms_mut(order);
-        (terms.group_before, terms.group_after) = (before, NONE);
+        *self.membership_mut(order.slot()) = Membership { group: slot, before, after: NONE };
     }
 
-    /// An order that ends leaves its group, if it has one.
+    /// A member that ends leaves its group.
     pub fn leave_group(&mut self, order: &Order) {
-        let terms = *self.orders.terms(order);
-        if terms.group == NONE {
-            return;
-        }
-        let group = self.groups.at_mut(terms.group);
+        let Membership { group: slot, before, after } = *self.membership(order);
+        let group = self.groups.at_mut(slot);
         group.members -= 1;
-        if terms.group_before == NONE {
-            group.oldest = terms.group_after;
-        } else {
-            self.orders.terms_at_mut(terms.group_before).group_after = terms.group_after;
+        if before == NONE {
+            group.oldest = after;
         }
-        if terms.group_after == NONE {
-            group.youngest = terms.group_before;
-        } else {
-            self.orders.terms_at_mut(terms.group_after).group_before = terms.group_before;
+        if after == NONE {
+            group.youngest = before;
+        }
+        if before != NONE {
+            self.membership_mut(before).after = after;
+        }
+        if after != NONE {
+            self.membership_mut(after).before = before;
         }
     }
 
@@ -369,7 +386,7 @@ impl Venue {
         let (mut next, mut canceled) = (self.groups.at(group).oldest, 0);
         while next != NONE {
             let order = *self.orders.at(next);
-            next = self.orders.terms(&order).group_after;
+            next = self.membership(&order).after;
             if order.id == busy.taker {
                 continue;
             }

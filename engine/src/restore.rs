@@ -25,7 +25,7 @@ use crate::margin::Asked;
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
 use crate::message::NULL_U64;
 use crate::open_orders::{ListingOrders, may_list};
-use crate::order::{Nature, Order, SERIAL_END, Terms, Tif, serial_of, slot_of};
+use crate::order::{Membership, Nature, Order, SERIAL_END, Terms, Tif, serial_of, slot_of};
 use crate::pool::NONE;
 use crate::position::Position;
 use crate::privileged::has_account;
@@ -426,6 +426,7 @@ impl Venue {
         let mode =
             StpMode::from_wire(record.stp_mode).ok_or(missing("a self-trade prevention is unknown"))?;
         let stp = Stp { mode, group: record.stp_group.get() };
+        let is_member = record.mmp_group.get() != 0;
         must(record.market <= 1, "an order is neither priced nor not")?;
         must(record.reduce_only <= 1, "an order neither only reduces nor does not")?;
         must(record.quote <= 1, "an order is neither a quote nor not")?;
@@ -433,6 +434,7 @@ impl Venue {
             is_market: record.market == 1,
             is_reduce_only: record.reduce_only == 1,
             is_quote: record.quote == 1,
+            is_member,
             ..Nature::plain(session, side, tif, stp)
         };
         let (qty, leaves) = (Lots(record.qty.get()), Lots(record.leaves.get()));
@@ -463,7 +465,13 @@ impl Venue {
         let is_armed = record.trigger_type != 0;
         let may_join = !is_armed && !order.is_market() && order.tif().rests();
         must(group == NONE || may_join, "an order is in a group that may not be")?;
-        let plain = Terms { expire_ns, display, group, ..Terms::PLAIN };
+        if order.is_quote() {
+            let none = expire_ns == NULL_U64 && display == 0 && !order.is_reduce_only();
+            must(none, "a quote is special")?;
+            *self.positions.membership_mut(order.position, order.side()) = Membership::of(group);
+            return Ok(());
+        }
+        let plain = Terms { expire_ns, display, member: Membership::of(group), ..Terms::PLAIN };
         let armed = Terms {
             limit: Ticks(record.limit.get()),
             posting: record.posting,
@@ -471,8 +479,11 @@ impl Venue {
             condition: record.condition,
             ..plain
         };
-        if is_armed || expire_ns != NULL_U64 || display != 0 || order.is_reduce_only() || group != NONE {
-            self.orders.give_terms(order, if is_armed { armed } else { plain });
+        let may_rest_and_reduces = order.is_reduce_only() && order.tif().rests();
+        if is_armed || expire_ns != NULL_U64 || display != 0 || may_rest_and_reduces || group != NONE {
+            self.check_special_room(record.account_id.get())
+                .map_err(|_| missing("there are more special orders than the limit"))?;
+            self.make_special(order, if is_armed { armed } else { plain });
         }
         if order.is_reduce_only() && !is_armed {
             let position = self.positions.at(order.position);
@@ -555,9 +566,10 @@ impl Venue {
             must(within, "an account has more orders than the limit")?;
             self.orders.enlist(account, slot);
             let order = *self.orders.at(slot);
-            self.check_members(self.orders.terms(&order).group, 0)
-                .map_err(|_| missing("a group is too large"))?;
-            self.join_group(&order);
+            self.check_members(self.group_of(&order), 0).map_err(|_| missing("a group is too large"))?;
+            if order.is_member() {
+                self.join_group(&order);
+            }
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub struct Stp {
 impl Venue {
     /// Rule 5.8: is a resting order the own one of a taker of this account?
     pub fn is_own(&self, account: u32, stp: Stp, resting: &Order) -> bool {
-        let shares = |group: u32| group != 0 && group == resting.stp_group;
+        let shares = |group: u32| group != 0 && group == self.orders.stp_group(resting);
         stp.mode != StpMode::None
             && (shares(stp.group) || self.positions.at(resting.position).account == account)
     }
@@ -54,7 +54,7 @@ impl Venue {
         taker: &mut Order,
         resting: u32,
     ) {
-        let mode = taker.stp().mode;
+        let mode = taker.stp_mode();
         if mode == StpMode::DecrementBoth {
             return self.decrement_both(voice, taker, resting);
         }

@@ -6,8 +6,8 @@
 //! All numbers little-endian. A section is a u32 count, then that many records.
 //!
 //! ```text
-//! head        32   version u64 (4) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
-//! venue      128   VenueOpen block 80 (pads 0) | next_serial u64 | next_match u64 | waiting taker u64 (0: none) |
+//! head        32   version u64 (5) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
+//! venue      128   VenueOpen block 80 | next_serial u64 | next_match u64 | waiting taker u64 (0: none) |
 //!                  instrument u32 whose triggers are due (0: none) | pad u32 | deposits i128
 //! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
 //! instruments 180  (no combos) InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
@@ -61,7 +61,7 @@ use crate::units::Ticks;
 use crate::venue::Venue;
 use crate::window::SLICES;
 
-pub const VERSION: u64 = 4;
+pub const VERSION: u64 = 5;
 
 macro_rules! records {
     ($($name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
@@ -239,7 +239,8 @@ impl Venue {
             matches_per_command_max: U32::new(limits.matches_per_command),
             closed_ids_max: U32::new(limits.closed_ids),
             mmp_groups_max: U32::new(limits.mmp_groups),
-            pad_a: U64::new(0),
+            special_orders_max: U32::new(limits.special_orders),
+            special_orders_per_account_max: U32::new(limits.special_orders_per_account),
         };
         VenueRecord {
             terms,
@@ -297,9 +298,9 @@ impl Venue {
             instrument_id: U32::new(position.instrument),
             side: order.side() as u8,
             tif: order.tif() as u8,
-            stp_mode: order.stp().mode as u8,
+            stp_mode: order.stp_mode() as u8,
             market: u8::from(order.is_market()),
-            stp_group: U32::new(order.stp_group),
+            stp_group: U32::new(self.orders.stp_group(order)),
             expire_ns: U64::new(terms.expire_ns),
             limit: I64::new(terms.limit.0),
             display: U32::new(terms.display),

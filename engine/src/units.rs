@@ -166,6 +166,11 @@ impl Side {
         }
     }
 
+    /// Bids stand before asks where both have a place.
+    pub fn index(self) -> usize {
+        self as usize - 1
+    }
+
     pub fn opposite(self) -> Side {
         match self {
             Side::Buy => Side::Sell,

@@ -42,7 +42,7 @@ pub struct Venue {
     pub levels: Levels,
     pub orders: Orders,
     pub closed_ids: ClosedIds,
-    /// When the open orders that have an expiry end.
+    /// When the open orders that have an expiry end; the slot is the place of their terms, the rank their id.
     pub expiries: Timers,
     /// When the instruments that are in Auction are told of next, or opened; slot and rank are the id.
     pub auctions: Timers,
@@ -73,9 +73,9 @@ impl Venue {
             positions: Positions::new(limits.positions, key),
             instruments: Instruments::new(limits.instruments),
             levels: Levels::new(limits.levels, key),
-            orders: Orders::new(limits.orders, key),
+            orders: Orders::new(limits.orders, limits.special_orders, key),
             closed_ids: ClosedIds::new(limits.closed_ids, key),
-            expiries: Timers::new(limits.orders),
+            expiries: Timers::new(limits.special_orders),
             auctions: Timers::new(limits.instruments + 1),
             sessions: Sessions::new(limits.sessions, key),
             groups: Groups::new(limits.mmp_groups, key),

@@ -234,7 +234,7 @@ fn order_view(venue: &Venue, order: &Order) -> OrderView {
         instrument: position.instrument,
         side: order.side(),
         tif: order.tif(),
-        stp: order.stp(),
+        stp: venue.orders.stp(order),
         is_market: order.is_market(),
         trigger,
         price: if trigger.is_some() { venue.orders.terms(order).limit } else { order.ticks },

@@ -13,6 +13,7 @@ use desk::flow::{Random, draw};
 use desk::{Desk, venue_open};
 use engine::command::VenueOpen;
 use engine::event::EventSink;
+use engine::limits::Limits;
 use engine::message::{Framed, Origin};
 use engine::{Engine, Sequenced};
 use zerocopy::IntoBytes;
@@ -127,34 +128,67 @@ fn bytes_each(raise: fn(&mut VenueOpen, u32)) -> u64 {
     (taken(2 * FEW) - taken(FEW)).div_ceil(FEW.into())
 }
 
-/// Bytes by the capacities that a venue is opened with. A price level is one page at worst, shared by 16 prices at best.
+/// What one more of each capacity costs, by its name in `[limits]`. A price level is one page at worst, shared by 16
+/// prices at best.
+fn rows() -> [(&'static str, u64); 12] {
+    [
+        ("accounts", bytes_each(|open, count| open.accounts_max = count.into())),
+        ("instruments", bytes_each(|open, count| open.instruments_max = count.into())),
+        ("sessions", bytes_each(|open, count| open.sessions_max = count.into())),
+        ("orders", bytes_each(|open, count| open.orders_max = count.into())),
+        ("levels", bytes_each(|open, count| open.levels_max = count.into())),
+        ("positions", bytes_each(|open, count| open.positions_max = count.into())),
+        ("orders_per_account", bytes_each(|open, count| open.orders_per_account_max = count.into())),
+        ("matches_per_command", bytes_each(|open, count| open.matches_per_command_max = (count >> 4).into())),
+        ("closed_ids", bytes_each(|open, count| open.closed_ids_max = count.into())),
+        ("mmp_groups", bytes_each(|open, count| open.mmp_groups_max = count.into())),
+        ("special_orders", bytes_each(|open, count| open.special_orders_max = count.into())),
+        ("special_orders_per_account", {
+            bytes_each(|open, count| open.special_orders_per_account_max = count.into())
+        }),
+    ]
+}
+
+/// What `engine/RULES.md` says in the last column of the row that has `name` in one of its own.
+fn stated(name: &str) -> u64 {
+    let page = include_str!("../RULES.md");
+    let row = page.lines().find(|line| line.starts_with('|') && line.split('|').any(|it| it.trim() == name));
+    let row = row.unwrap_or_else(|| panic!("RULES.md has no row for {name}"));
+    let last = row.trim_end_matches('|').rsplit('|').next().expect("a last column");
+    last.trim().parse().unwrap_or_else(|_| panic!("{name}: {last} is no number of bytes"))
+}
+
+/// An order with its share of the special ones as by default, its level apart: 96 bytes at most. An account with three
+/// positions: a KiB at most.
 #[test]
 fn bytes_of_an_order_and_of_an_account() {
-    let order = bytes_each(|open, count| open.orders_max = count.into());
-    let level = bytes_each(|open, count| open.levels_max = count.into());
-    let position = bytes_each(|open, count| open.positions_max = count.into());
-    let account = bytes_each(|open, count| open.accounts_max = count.into());
-    let session = bytes_each(|open, count| open.sessions_max = count.into());
-    let instrument = bytes_each(|open, count| open.instruments_max = count.into());
-    let closed_id = bytes_each(|open, count| open.closed_ids_max = count.into());
-    // As in the demonstration venue: a level for every four orders.
-    let resting = order + level.div_ceil(4);
-    let with_three = account + 3 * position;
-    let rows = [
-        ("order", order, 170),
-        ("price level", level, 184),
-        ("resting order, four to a level", resting, 216),
-        ("position entry", position, 92),
-        ("account", account, 56),
-        ("account with three positions", with_three, 1024),
-        ("session", session, 84),
-        ("instrument", instrument, 1024),
-        ("closed client id", closed_id, 40),
-    ];
-    for (name, bytes, most) in rows {
-        println!("{name:<32}{bytes:>6} bytes, at most {most}");
+    let rows = rows();
+    let of = |name: &str| rows.iter().find(|row| row.0 == name).expect("it was counted").1;
+    let share = Limits::DEMO.orders / Limits::DEMO.special_orders;
+    let resting = of("orders") + of("special_orders").div_ceil(share.into());
+    let with_three = of("accounts") + 3 * of("positions");
+    for (name, bytes) in rows {
+        println!("{name:<32}{bytes:>6} bytes");
+        assert_eq!(stated(&format!("`{name}`")), bytes, "RULES.md tells of other bytes for {name}");
     }
-    for (name, bytes, most) in rows {
-        assert!(bytes <= most, "{name}: {bytes} bytes, at most {most}");
-    }
+    println!("resting order {resting}, account with three positions {with_three}");
+    let order_row =
+        "a resting order, with its share of `special_orders` as by default (an eighth), without its level";
+    assert_eq!((stated(order_row), share), (resting, 8));
+    assert_eq!(stated("an account with three positions"), with_three);
+    assert!(resting <= 96, "a resting order takes {resting} bytes");
+    assert!(with_three <= 1024, "an account with three positions takes {with_three} bytes");
+}
+
+/// What `ballast init` writes is what the page says, and at that size the whole venue keeps to the goal.
+#[test]
+fn the_demonstration_venue_keeps_to_the_goal() {
+    let taken = |orders: u32, special: u32| {
+        let mut open = venue_open([3, 4]);
+        (open.orders_max, open.special_orders_max) = (orders.into(), special.into());
+        bytes_taken(open)
+    };
+    let demo = Limits::DEMO;
+    let more = taken(demo.orders, demo.special_orders) - taken(1, 1);
+    assert!(more <= 96 * u64::from(demo.orders), "{more} bytes for {} orders", demo.orders);
 }

@@ -78,6 +78,7 @@ const ROWS: &[&str] = &[
     "protection config keeps priority",
     "iceberg refresh",
     "trigger fires",
+    "room for special orders",
 ];
 
 /// One file: its head, and its lines as they stand.
@@ -129,6 +130,8 @@ impl Scenario {
             match key {
                 "steps" => terms.matches_per_command_max = (value as u32).into(),
                 "closed_ids" => terms.closed_ids_max = (value as u32).into(),
+                "special" => terms.special_orders_max = (value as u32).into(),
+                "special_each" => terms.special_orders_per_account_max = (value as u32).into(),
                 "funds" => funds = value,
                 other => panic!("{}: no desk has {other}", self.name()),
             }

@@ -382,6 +382,7 @@ fn a_group_has_a_thousand_members() {
     let mut terms = venue_open([1, 2]);
     terms.orders_max = 1_100.into();
     terms.orders_per_account_max = 1_100.into();
+    (terms.special_orders_max, terms.special_orders_per_account_max) = (1_100.into(), 1_100.into());
     let mut desk = Desk::open_with(terms, FUNDS);
     desk.play("20 mmp #1 count=1");
     for id in 1..=999 {

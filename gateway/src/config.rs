@@ -135,6 +135,8 @@ pub struct Capacities {
     pub matches_per_command: u32,
     pub closed_ids: u32,
     pub mmp_groups: u32,
+    pub special_orders: u32,
+    pub special_orders_per_account: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -263,6 +265,8 @@ impl Default for Capacities {
             matches_per_command: limits.matches_per_command,
             closed_ids: limits.closed_ids,
             mmp_groups: limits.mmp_groups,
+            special_orders: limits.special_orders,
+            special_orders_per_account: limits.special_orders_per_account,
         }
     }
 }

@@ -59,6 +59,8 @@ fn limits_of(config: &Config, limits: &Limits, told: &mut Vec<String>) {
         ("matches_per_command", limits.matches_per_command, says.matches_per_command),
         ("closed_ids", limits.closed_ids, says.closed_ids),
         ("mmp_groups", limits.mmp_groups, says.mmp_groups),
+        ("special_orders", limits.special_orders, says.special_orders),
+        ("special_orders_per_account", limits.special_orders_per_account, says.special_orders_per_account),
     ] {
         compare(told, "[limits]", name, has, says);
     }

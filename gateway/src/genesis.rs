@@ -81,7 +81,8 @@ fn venue_open(config: &Config, random: &[u8; 32]) -> VenueOpen {
         matches_per_command_max: U32::new(limits.matches_per_command),
         closed_ids_max: U32::new(limits.closed_ids),
         mmp_groups_max: U32::new(limits.mmp_groups),
-        ..VenueOpen::new_zeroed()
+        special_orders_max: U32::new(limits.special_orders),
+        special_orders_per_account_max: U32::new(limits.special_orders_per_account),
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Profile {
     pub levels: u32,
     pub positions: u32,
     pub orders_per_account: u32,
+    pub special_orders: u32,
+    pub special_orders_per_account: u32,
     pub matches_per_command: u32,
     pub closed_ids: u32,
     pub features: Features,
@@ -90,6 +92,8 @@ impl Profile {
         levels: 70,
         positions: 180,
         orders_per_account: 20,
+        special_orders: 40,
+        special_orders_per_account: 17,
         matches_per_command: 6,
         closed_ids: 20,
         features: Features::ALL,
@@ -106,6 +110,8 @@ impl Profile {
         levels: 60,
         positions: 150,
         orders_per_account: 12,
+        special_orders: 24,
+        special_orders_per_account: 8,
         matches_per_command: 3,
         closed_ids: 0,
         features: Features::ALL,
@@ -120,6 +126,8 @@ impl Profile {
         levels: 2_000,
         positions: 2_000,
         orders_per_account: 300,
+        special_orders: 2_000,
+        special_orders_per_account: 300,
         matches_per_command: 50,
         ..Profile::STANDARD
     };
@@ -1217,7 +1225,8 @@ pub fn venue_open(profile: &Profile) -> VenueOpen {
         matches_per_command_max: profile.matches_per_command.into(),
         closed_ids_max: if profile.features.closed_ids { profile.closed_ids } else { 0 }.into(),
         mmp_groups_max: 40.into(),
-        pad_a: 0.into(),
+        special_orders_max: profile.special_orders.into(),
+        special_orders_per_account_max: profile.special_orders_per_account.into(),
     }
 }
 

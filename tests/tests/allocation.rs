@@ -322,6 +322,8 @@ fn venue() -> Vec<Step> {
     open.positions_max = limits.positions.into();
     open.orders_per_account_max = limits.orders_per_account.into();
     open.matches_per_command_max = limits.matches_per_command.into();
+    open.special_orders_max = limits.special_orders.into();
+    open.special_orders_per_account_max = limits.special_orders_per_account.into();
     let mut listing = InstrumentCreate::new_zeroed();
     listing.symbol = [b'X'; 32];
     listing.tick_size = TICK.into();

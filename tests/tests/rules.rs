@@ -1191,7 +1191,7 @@ fn an_amend_that_asks_for_less_is_admitted_to_the_poor() {
 
 #[test]
 fn a_group_has_a_thousand_members_and_not_one_more() {
-    let profile = Profile { orders_per_account: 1_100, ..Profile::ROOMY };
+    let profile = Profile { orders_per_account: 1_100, special_orders_per_account: 1_100, ..Profile::ROOMY };
     let mut world = World::open(profile).listed(0, 0).funded(1_000_000_000);
     let mut terms = MmpConfig::new_zeroed();
     (terms.account_id, terms.mmp_group) = (ANNE.1.into(), 1.into());

@@ -320,7 +320,8 @@ pub fn venue_open(hash_key: [u64; 2]) -> VenueOpen {
         matches_per_command_max: 3.into(),
         closed_ids_max: 0.into(),
         mmp_groups_max: 3.into(),
-        pad_a: 0.into(),
+        special_orders_max: 64.into(),
+        special_orders_per_account_max: 64.into(),
     }
 }
 

@@ -43,6 +43,7 @@ fn is_small(input: &[u8]) -> bool {
             it.orders_per_account,
         ];
         let capacities = capacities.into_iter().chain([it.matches_per_command, it.closed_ids, it.mmp_groups]);
+        let capacities = capacities.chain([it.special_orders, it.special_orders_per_account]);
         capacities.max().is_none_or(|most| most <= CAPACITY_MAX)
     })
 }

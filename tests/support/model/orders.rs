@@ -56,6 +56,7 @@ impl Model {
     }
 
     fn note_refusal(&mut self, it: &NewOrder, why: Refusal) {
+        self.note_special_refusal(it.account_id.get(), false, why);
         let id = (it.account_id.get(), it.cl_ord_id.get());
         let open = self.all_orders().any(|order| (order.account, order.cl_ord_id) == id);
         let duplicate = why.code == Reject::DuplicateClOrdId.code();
@@ -168,6 +169,9 @@ impl Model {
         let own = self.all_orders().filter(|order| order.account == account).count();
         if own >= limits.orders_per_account as usize {
             return Err(with_detail(Reject::OpenOrderLimit, 0, limits.orders_per_account.into()));
+        }
+        if order.is_special() {
+            self.special_room(account)?;
         }
         demand(self.serial + 1 < 1 << 40, Reject::Capacity, 0)?;
         demand(self.all_orders().count() < limits.orders as usize, Reject::Capacity, 0)?;
@@ -331,6 +335,7 @@ impl Model {
             Err(why) => {
                 let why = Refusal { order_id: it.order_id.get(), ..why };
                 let (instrument, account) = (it.instrument_id.get(), it.account_id.get());
+                self.note_special_refusal(account, true, why);
                 return self.reject(now, ModifyOrder::TEMPLATE, cl_ord_id, instrument, account, why);
             }
         };
@@ -396,8 +401,11 @@ impl Model {
         }
         let total = self.cut_amend(&old, total)?;
         let amend = Amend { old, price, total, display };
+        let new = amend.new_order();
+        if new.is_special() && !old.is_special() {
+            self.special_room(account)?;
+        }
         if !amend.keeps_priority() {
-            let new = amend.new_order();
             self.within_value(&new)?;
             self.within_position(&new, Some(old.order_id))?;
             let free = self.levels_in_use() < self.limits().levels as usize;

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    SEEN_OF_ICEBERGS, SEEN_OF_IDS, SEEN_OF_LISTS, SEEN_OF_REDUCE_ONLY, SEEN_OF_TIME, SEEN_OF_TRIGGERS,
+    SEEN_OF_ICEBERGS, SEEN_OF_IDS, SEEN_OF_LISTS, SEEN_OF_REDUCE_ONLY, SEEN_OF_SPECIAL, SEEN_OF_TIME,
+    SEEN_OF_TRIGGERS,
 };
 
 impl Coverage {
@@ -67,12 +68,14 @@ impl Coverage {
         all.extend(Coverage::special_kinds(has));
         let reasons = [(has.time, reason::EXPIRED), (has.reduce_only, reason::REDUCE_ONLY)];
         all.extend(reasons.iter().filter(|it| it.0).map(|it| Answer::CanceledFor(it.1)));
-        let names: [(bool, &[&'static str]); 12] = [
+        let names: [(bool, &[&'static str]); 14] = [
             (has.time, &SEEN_OF_TIME[..4]),
             (has.time && has.triggers, &SEEN_OF_TIME[4..5]),
             (has.time, &SEEN_OF_TIME[5..]),
             (has.icebergs, &SEEN_OF_ICEBERGS),
             (has.reduce_only, &SEEN_OF_REDUCE_ONLY),
+            (has.time, &SEEN_OF_SPECIAL[..2]),
+            (has.time && has.icebergs, &SEEN_OF_SPECIAL[2..]),
             (has.triggers, &SEEN_OF_TRIGGERS),
             (has.closed_ids, &SEEN_OF_IDS[..1]),
             (has.rising_ids, &SEEN_OF_IDS[1..2]),
