@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal;
 use crate::message::fixed_text;
+use crate::snapshots::retention::SNAPSHOTS_MIN;
 
 pub const CONFIG_FILE: &str = "ballast.toml";
 pub const JOURNAL_DIRECTORY: &str = "journal";
@@ -88,6 +89,27 @@ pub struct Journal {
     /// A digest of the whole state stands in the journal after every so many commands.
     #[serde(default = "mark_every_default")]
     pub mark_every: u64,
+    /// A process makes a snapshot when so many commands have become durable since the last; 0 makes none.
+    #[serde(default = "snapshot_every_default")]
+    pub snapshot_every: u64,
+    /// Older snapshots than these go.
+    #[serde(default = "snapshots_keep_default")]
+    pub snapshots_keep: usize,
+    /// Sealed segments that stay although nobody needs them; left out, no segment is ever removed.
+    #[serde(default)]
+    pub keep_segments: Option<u64>,
+    /// A segment is copied here before it is removed.
+    #[serde(default)]
+    pub archive: Option<PathBuf>,
+    /// How fast sealed segments are read again to find damage; 0 reads none.
+    #[serde(default = "scrub_mib_per_s_default")]
+    pub scrub_mib_per_s: u64,
+    /// A consumer that is so far behind raises an alarm.
+    #[serde(default = "consumer_alarm_mib_default")]
+    pub consumer_alarm_mib: u64,
+    /// One that is so far behind ends the venue; 0 is never.
+    #[serde(default)]
+    pub consumer_halt_mib: u64,
 }
 
 /// Which watermark releases output.
@@ -233,11 +255,37 @@ fn segment_mib_default() -> u64 {
 fn mark_every_default() -> u64 {
     10_000
 }
+fn snapshot_every_default() -> u64 {
+    1_000_000
+}
+fn snapshots_keep_default() -> usize {
+    3
+}
+fn scrub_mib_per_s_default() -> u64 {
+    8
+}
+fn consumer_alarm_mib_default() -> u64 {
+    1_024
+}
 fn one() -> String {
     "1".into()
 }
 fn zero() -> String {
     "0".into()
+}
+
+impl Journal {
+    /// What happens with what lies behind the venue, for the operator.
+    pub fn shown(&self) -> String {
+        let made = match self.snapshot_every {
+            0 => "none is made".into(),
+            every => format!("one after every {every} commands, {} are kept", self.snapshots_keep),
+        };
+        match self.keep_segments {
+            None => format!("{made}; no segment is removed"),
+            Some(keep) => format!("{made}; {keep} segments are kept beyond those that are needed"),
+        }
+    }
 }
 
 impl Default for Journal {
@@ -247,6 +295,13 @@ impl Default for Journal {
             back_end: BackEnd::default(),
             segment_mib: segment_mib_default(),
             mark_every: mark_every_default(),
+            snapshot_every: snapshot_every_default(),
+            snapshots_keep: snapshots_keep_default(),
+            keep_segments: None,
+            archive: None,
+            scrub_mib_per_s: scrub_mib_per_s_default(),
+            consumer_alarm_mib: consumer_alarm_mib_default(),
+            consumer_halt_mib: 0,
         }
     }
 }
@@ -310,6 +365,20 @@ impl Config {
         }
         if self.journal.mark_every == 0 {
             return Err("[journal] mark_every must be at least 1".into());
+        }
+        if self.journal.snapshots_keep < SNAPSHOTS_MIN {
+            return Err(
+                "[journal] snapshots_keep must be at least 2: one to start from, one to fall back on".into(),
+            );
+        }
+        if self.journal.scrub_mib_per_s > 1 << 20 {
+            return Err("[journal] scrub_mib_per_s must be at most 1048576".into());
+        }
+        if self.journal.consumer_alarm_mib == 0 {
+            return Err("[journal] consumer_alarm_mib must be at least 1".into());
+        }
+        if self.journal.archive.as_ref().is_some_and(|archive| archive.is_relative()) {
+            return Err("[journal] archive must be an absolute path".into());
         }
         let ids = self.instruments.iter().map(|instrument| instrument.id);
         unique("instrument id", ids.chain(self.combos.iter().map(|combo| combo.id)))?;

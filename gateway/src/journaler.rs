@@ -2,11 +2,14 @@
 //! makes it durable, and publishes the released watermark. While a sync runs, the engine goes on, and what it says
 //! meanwhile is the next group: batches are as large as the disk is slow.
 
+use std::sync::mpsc::{Receiver, Sender};
+
 use journal::{Kind, Record, WriteError, Writer};
 
 use crate::clock::Clock;
 use crate::log::Entry;
 use crate::ring::{Bell, LogReader};
+use crate::snapshots::reference::SnapshotReference;
 use crate::stage::{Ending, Released, Stage};
 
 /// A group is closed at the next command once it holds this many bytes.
@@ -30,6 +33,10 @@ pub struct Journaler {
     look_ns: u64,
     /// The fault of the spare segment that was told.
     told: Option<String>,
+    to_record: Receiver<SnapshotReference>,
+    recorded: Sender<u64>,
+    /// Appended and not yet durable.
+    recording: Option<u64>,
 }
 
 /// What the stage is built from.
@@ -43,11 +50,15 @@ pub struct Parts {
     pub matcher: Bell,
     pub ending: Ending,
     pub clock: Clock,
+    /// Snapshots that were verified and shall stand in the journal.
+    pub to_record: Receiver<SnapshotReference>,
+    /// Told of each that does, durably.
+    pub recorded: Sender<u64>,
 }
 
 impl Journaler {
     pub fn new(parts: Parts) -> Journaler {
-        let Parts { writer, log, released, net, matcher, ending, clock } = parts;
+        let Parts { writer, log, released, net, matcher, ending, clock, to_record, recorded } = parts;
         Journaler {
             writer: Some(writer),
             log,
@@ -59,6 +70,9 @@ impl Journaler {
             unmarked_ns: None,
             look_ns: 0,
             told: None,
+            to_record,
+            recorded,
+            recording: None,
         }
     }
 
@@ -86,6 +100,17 @@ impl Journaler {
         Ok(copied)
     }
 
+    /// Behind the last command's events, where a group ends: a snapshot that was verified is recorded.
+    fn record_snapshot(&mut self) -> Result<usize, WriteError> {
+        let Some(writer) = self.writer.as_mut() else { return Ok(0) };
+        let Ok(reference) = self.to_record.try_recv() else { return Ok(0) };
+        let (seq, ts_ns) = writer.last();
+        let (kind, payload) = (Kind::SnapshotRef, reference.payload());
+        writer.append(&Record { seq, ts_ns, kind, version: 1, flags: 0, sub: 0, payload })?;
+        self.recording = Some(reference.seq());
+        Ok(1)
+    }
+
     /// Says once per fault that the next segment could not be made; there is still the rest of this one to mend it.
     fn look_ahead(&mut self, now_ns: u64) {
         if now_ns < self.look_ns {
@@ -103,7 +128,7 @@ impl Journaler {
 
     fn group(&mut self) -> Result<usize, WriteError> {
         self.look_ahead(self.clock.now_ns());
-        let copied = self.copy()?;
+        let copied = self.copy()? + self.record_snapshot()?;
         if copied > 0 {
             self.log.release();
             self.matcher.ring();
@@ -113,6 +138,10 @@ impl Journaler {
             writer.watermarks().publish_released(durable);
             self.released.publish(durable);
             self.net.ring();
+            if let Some(seq) = self.recording.take() {
+                // Whoever asked may have ended.
+                let _ = self.recorded.send(seq);
+            }
             self.unmarked_ns = Some(self.clock.now_ns());
         } else if self.unmarked_ns.is_some_and(|since| self.clock.now_ns() > since + IDLE_NS) {
             self.writer.as_mut().map_or(Ok(()), Writer::sync_mark)?;

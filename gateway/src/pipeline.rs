@@ -8,6 +8,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::matcher::{self, Matcher, room_bytes};
 use crate::net::{self, Net, WAKER};
 use crate::recovery::Recovered;
 use crate::ring::{self, Bell, Sleeper};
+use crate::snapshots::keeper::Line;
 use crate::stage::{Ending, Released, Stage};
 
 const INGRESS_BYTES: usize = 4 << 20;
@@ -42,6 +44,8 @@ pub struct Pipeline {
     journaler_sleeper: Sleeper,
     net_bell: Bell,
     ending: Ending,
+    /// Taken by whoever has snapshots made and recorded.
+    pub snapshots: Option<Line>,
 }
 
 pub fn build(
@@ -93,7 +97,11 @@ pub fn build(
         ending: ending.clone(),
         mark_every: config.journal.mark_every,
     });
+    let (references, to_record) = channel();
+    let (recorded, told) = channel();
     let journaler = Journaler::new(journaler::Parts {
+        to_record,
+        recorded,
         writer: recovered.writer,
         log: journal_log,
         released,
@@ -111,6 +119,7 @@ pub fn build(
         journaler_sleeper,
         net_bell,
         ending,
+        snapshots: Some(Line { references, recorded: told }),
     })
 }
 

@@ -7,7 +7,7 @@ use engine::event::{Confirmed, EventSink};
 use engine::message::{ROUTE_BYTES, block};
 use engine::reject::Reject;
 use engine::{Engine, Sequenced};
-use journal::{Bookmark, Identity, Kind, OpenError, Options, Record, Recovery, Writer, Written};
+use journal::{Bookmark, Identity, Kind, OpenError, Options, Record, Recovery, Writer};
 
 use crate::clock::Clock;
 use crate::config::{CONFIG_FILE, Config};
@@ -140,7 +140,7 @@ fn go_on(
     options: &Options,
 ) -> Result<(Standing, Writer, Recovery), Stopped> {
     let mut hear = |record: &Record<'_>| standing.hear(record).map_err(|difference| difference.to_string());
-    let storage = Box::new(Written::default());
+    let storage = options.back_end.storage();
     let opened = Writer::open_from(directory, None, bookmark, options, &mut hear, storage);
     let (writer, recovery) = opened.map_err(|error| match error {
         OpenError::BookmarkRefused { .. } => Stopped::Bookmark(error),

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::drift;
 use crate::pipeline::{self, Plan};
 use crate::recovery::{self, StartError};
+use crate::snapshots::keeper::{self, Keeper};
 use crate::stage::Ending;
 
 pub fn run(directory: &Path) -> Result<(), Failure> {
@@ -60,6 +61,7 @@ pub fn run_until(
     say(format_args!("release   after fdatasync (sync = \"group\"): nothing is said before it is durable"));
     say(format_args!("back end  {}", journal::BackEnd::from(config.journal.back_end)));
     say(format_args!("threads   {}", plan.shown()));
+    say(format_args!("snapshots {}", config.journal.shown()));
     for difference in drift::differences(&config, &recovered.engine) {
         say(format_args!("ignored   {difference}; what exists is not changed"));
     }
@@ -72,15 +74,27 @@ pub fn run_until(
     }
     say(format_args!("listening {bound}"));
     let keys = config.keys().map_err(failed)?;
-    let pipeline = pipeline::build(recovered, &config, keys, listener, clock, ending.clone())
+    let (recorded, started_from) = (recovered.recorded.clone(), recovered.snapshot);
+    let mut pipeline = pipeline::build(recovered, &config, keys, listener, clock, ending.clone())
         .map_err(|error| failed(format!("cannot set up the sockets: {error}")))?;
+    let line = pipeline.snapshots.take().expect("the pipeline was just built");
+    let keeper = Keeper::start(keeper::Parts {
+        directory: directory.to_owned(),
+        config: config.journal.clone(),
+        line,
+        recorded,
+        started_from,
+        ending: ending.clone(),
+    })
+    .map_err(failed)?;
     ready()?;
     let done = pipeline.run(plan);
+    drop(keeper);
     let durable = Watermarks::open(&Config::journal_directory(directory)).map_or(0, |marks| marks.durable());
     match done {
         Ok(()) => {
             say(format_args!("stopped   at seq {durable}, everything durable"));
-            Ok(())
+            ending.halted().map_or(Ok(()), |reason| Err(failed(format!("halted: {reason}"))))
         }
         Err(reason) => Err(failed(format!("{reason}; durable up to seq {durable}; start again to recover"))),
     }

@@ -4,6 +4,10 @@
 
 pub mod arguments;
 pub mod create;
+pub mod keeper;
+pub mod prune;
 pub mod reference;
+pub mod retention;
+pub mod scrubber;
 pub mod standing;
 pub mod verify;

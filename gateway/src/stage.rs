@@ -44,6 +44,7 @@ struct Phases {
     engine_done: AtomicBool,
     journal_done: AtomicBool,
     failure: OnceLock<String>,
+    halted: OnceLock<String>,
 }
 
 impl Ending {
@@ -91,6 +92,16 @@ impl Ending {
     pub fn fail(&self, reason: String) {
         let _ = self.0.failure.set(reason);
         self.ask();
+    }
+
+    /// The venue ends in its order, with everything durable, because it may not go on. The first reason is kept.
+    pub fn halt(&self, reason: String) {
+        let _ = self.0.halted.set(reason);
+        self.ask();
+    }
+
+    pub fn halted(&self) -> Option<&str> {
+        self.0.halted.get().map(String::as_str)
     }
 
     pub fn failure(&self) -> Option<&str> {

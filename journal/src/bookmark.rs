@@ -84,12 +84,17 @@ impl Bookmark {
         Tail { seq: self.seq, ts_ns: self.ts_ns, sub: None, epoch: self.epoch, chain: self.chain }
     }
 
+    /// Offset 0 stands for the first group's place too: whoever has not seen the segment does not know its alignment.
+    pub(crate) fn is_at_start_of(&self, layout: &Layout) -> bool {
+        [0, layout.data_start].contains(&self.position.offset())
+    }
+
     /// Holds the bookmark against its segment, whose bytes up to it are there. At the start of a segment there is nothing
     /// to compare: the first group there is chained to it. Elsewhere the group before it must end right here and say the
     /// same, or the bookmark is of another history.
     pub(crate) fn anchor(&self, bytes: &[u8], layout: &Layout) -> Option<Anchor> {
         let offset = self.position.offset();
-        if offset == layout.data_start {
+        if self.is_at_start_of(layout) {
             return Some(Anchor { trailer_offset: None, sealed: false });
         }
         if offset > layout.data_end || !offset.is_multiple_of(layout.alignment) {

@@ -33,6 +33,7 @@ mod recovery;
 mod repair;
 mod retention;
 mod scan;
+mod scrub;
 mod segment;
 mod snapshot;
 mod storage;
@@ -51,10 +52,11 @@ pub use recovery::{Ending, Survey, survey, survey_from};
 pub use repair::{Recovery, TornTail};
 pub use retention::{remove_segments_below, segment_path, segments};
 pub use scan::{Disorder, Fault};
+pub use scrub::{beginning, verify_sealed_segment};
 pub use segment::Position;
 pub use snapshot::{
-    Snapshot, SnapshotFault, SnapshotHead, install_snapshot, load_snapshot, remove_snapshot, snapshot_path,
-    snapshot_seqs, snapshots_directory, write_snapshot,
+    Snapshot, SnapshotFault, SnapshotHead, install_snapshot, load_snapshot, remove_snapshot, snapshot_hash,
+    snapshot_path, snapshot_seqs, snapshots_directory, write_snapshot,
 };
 pub use storage::{BackEnd, Direct, Mapped, Storage, Written};
 pub use watermark::Watermarks;

@@ -107,9 +107,11 @@ impl Reader {
     fn advance_to(&mut self, bookmark: &Bookmark) -> Result<(), ReadError> {
         let written = self.watermarks.written_position();
         let refused = || ReadError::BookmarkRefused { bookmark: *bookmark, written };
+        if bookmark.is_at_start_of(&self.layout) {
+            return Ok(());
+        }
         let offset = bookmark.position.offset();
-        if offset != self.layout.data_start && (written < bookmark.position || offset > self.layout.data_end)
-        {
+        if written < bookmark.position || offset > self.layout.data_end {
             return Err(refused());
         }
         let bytes = self.map.published(offset as usize);

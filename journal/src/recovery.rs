@@ -290,7 +290,7 @@ impl<'a> Surveyor<'a> {
             let path = path.to_owned();
             return Err(OpenError::BookmarkRefused { path, bookmark: Box::new(*bookmark) });
         };
-        let offset = bookmark.position.offset() as usize;
+        let offset = bookmark.position.offset().max(layout.data_start) as usize;
         if anchor.sealed {
             return self.rest(layout, bytes, offset, None);
         }

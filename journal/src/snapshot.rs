@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::mem::{offset_of, size_of};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use zerocopy::little_endian::{U16, U32, U64};
@@ -291,6 +292,15 @@ impl Hashed {
         self.hasher.update(bytes);
         self.file.write_all(bytes)
     }
+}
+
+/// The hash that ends the file at `path`. Whether it is right, only `Snapshot::load` knows.
+pub fn snapshot_hash(path: &Path) -> io::Result<[u8; 32]> {
+    let file = File::open(path)?;
+    let mut hash = [0; HASH_BYTES];
+    let end = file.metadata()?.len().checked_sub(HASH_BYTES as u64);
+    file.read_exact_at(&mut hash, end.ok_or(io::ErrorKind::UnexpectedEof)?)?;
+    Ok(hash)
 }
 
 /// Where the snapshots of the journal in `directory` stand.

@@ -105,10 +105,16 @@ impl Venue {
 
     /// Started, and perhaps not yet listening.
     pub fn spawn(command: &str, home: &Home) -> Venue {
+        Venue::spawn_with(command, home, Stdio::inherit())
+    }
+
+    /// The same with its standard error somewhere else.
+    pub fn spawn_with(command: &str, home: &Home, notes: Stdio) -> Venue {
         let mut child = Command::new(program("ballast"))
             .args([command, home.shown()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(notes)
             .spawn()
             .expect("the program starts");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));

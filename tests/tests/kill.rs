@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 use engine::message::Framed;
 use gateway::client::{Body, Client, ConnectOptions};
 use gateway::client_config::ClientConfig;
+use gateway::snapshots::verify;
+use journal::{load_identity, snapshot_path, snapshot_seqs};
 use tests::audit::audit;
 use tests::orders::{cancel, limit};
-use tests::venue::{Home, Venue};
+use tests::venue::{Home, Venue, run};
 use tests::workload::Draw;
 use zerocopy::IntoBytes;
 
@@ -168,7 +170,11 @@ fn nothing_acknowledged_is_lost_or_done_twice() {
     println!("BALLAST_KILLS={kills} BALLAST_SEED={seed}");
     let mut draw = Draw::new(seed);
     let (_nobody, never) = channel();
-    let home = Home::new(|text| text.replace("mark_every = 10000", "mark_every = 500"));
+    let home = Home::new(|text| {
+        // Snapshots are made, recorded and gone on from while everything is killed.
+        let text = text.replace("mark_every = 10000", "mark_every = 500");
+        text.replace("snapshot_every = 1000000", "snapshot_every = 700")
+    });
     let (stop, acks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
 
     let mut venue = home.serve();
@@ -181,6 +187,11 @@ fn nothing_acknowledged_is_lost_or_done_twice() {
             pass_to_an_answer(&never, &acks);
         }
         pass(&never, 10 + draw.below(70));
+        if cycle % 10 == 3 {
+            // On a slow machine no maker of the venue's own would be done in so short a life.
+            let made = run("ballast", &["snapshot", "create", home.shown()]).status.code();
+            assert!([Some(0), Some(5)].contains(&made), "made, or another one is at it: {made:?}");
+        }
         idle += u64::from(acks.load(Ordering::Relaxed) == before);
         venue.kill();
         if cycle % 5 == 4 {
@@ -226,6 +237,14 @@ fn nothing_acknowledged_is_lost_or_done_twice() {
         audit.commands, audit.marks
     );
     assert_eq!(lost, 0);
+    let (journal, mut snapshots) = (home.journal(), 0);
+    for seq in snapshot_seqs(&journal).expect("listed") {
+        let identity = load_identity(&journal).expect("a journal");
+        let seen = verify::file(&snapshot_path(&journal, seq), Some(&identity));
+        assert!(seen.verdict.is_ok(), "the snapshot of seq {seq}: {:?}", seen.verdict.err());
+        snapshots += 1;
+    }
+    assert!(snapshots > 0, "some were made between the kills");
     assert!(audit.marks > 0 && resumed * 2 >= kills, "the cycles did what they are for");
     assert!(idle * 2 < kills, "most kills came under load");
 }

@@ -59,7 +59,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_snapshot_and_its_tail_are_the_whole_journal_wherever_it_is_cut() {
     let (cuts, seed) = (number("BALLAST_CUTS", CUTS), number("BALLAST_SEED", 1));
-    let mut draw = Draw::new(seed);
+    let (mut draw, mut done) = (Draw::new(seed), 0);
     for (round, profile) in (0..).zip(Profile::ALL) {
         let home = tempfile::tempdir().expect("there is room");
         let (one, other) = (home.path().join("journal"), home.path().join("replica"));
@@ -85,11 +85,15 @@ fn a_snapshot_and_its_tail_are_the_whole_journal_wherever_it_is_cut() {
             let file = |directory| fs::read(snapshot_path(directory, seq)).expect("it was made");
             assert!(file(&one) == file(&other), "{told}: two files");
             journal::remove_snapshot(&other, seq).expect("it was there");
+            done += 1;
             if cut % 3 == 2 {
                 seqs.iter().for_each(|seq| journal::remove_snapshot(&one, *seq).expect("it was there"));
             }
         }
     }
+    println!(
+        "D1 snapshot and tail: {done} cuts, all as the whole journal, all files the same from two processes"
+    );
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn no_byte_of_a_snapshot_may_be_another() {
         fs::write(&flipped, &bytes).expect("there is room");
         assert!(verify::file(&flipped, None).verdict.is_err(), "byte {at} of {}", good.len());
     }
-    println!("{} flipped bytes, all refused", good.len());
+    println!("J6 snapshot: {} bytes flipped, all refused", good.len());
     let shown = flipped.to_str().expect("temporary paths are text");
     let done = run("ballast", &["snapshot", "verify", shown, "--json"]);
     assert_eq!(done.status.code(), Some(3));
@@ -255,7 +259,9 @@ fn a_maker_that_is_killed_leaves_nothing_that_anybody_believes() {
             assert!(seen.verdict.is_ok(), "seq {seq}: {:?}", seen.verdict.err());
         }
     }
-    println!("{kills} makers killed, {finished} of them too late");
+    println!(
+        "J1 snapshot: {kills} makers killed, {finished} of them too late; nothing half made is believed"
+    );
     let (code, said) = create(&directory, &[]);
     assert_eq!(code, Some(0), "{said}");
     let leftovers = fs::read_dir(journal::snapshots_directory(&directory)).expect("there");

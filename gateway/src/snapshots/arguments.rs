@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use journal::SnapshotHead;
 
-use crate::cli::{EXIT_DAMAGED, EXIT_NOT_FOUND, Failure, say};
+use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_NOT_FOUND, Failure, say};
 use crate::config::{Config, to_hex};
 use crate::snapshots::create::{Made, create};
+use crate::snapshots::prune::{self, Pruned};
+use crate::snapshots::retention::Policy;
 use crate::snapshots::verify::{self, Seen, Verified};
 
 #[derive(Debug, Args)]
@@ -29,6 +31,9 @@ enum Task {
         /// Leave the processor to others
         #[arg(long)]
         background: bool,
+        /// Give up when standard input reaches its end: a venue that is killed takes its maker along
+        #[arg(long)]
+        end_with_stdin: bool,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -40,6 +45,33 @@ enum Task {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Remove old snapshots and, if asked, segments that nobody needs; only while no venue runs
+    Prune {
+        /// A venue's directory, or a journal's
+        directory: PathBuf,
+        /// How many that verify stay, at least 2
+        #[arg(long, value_name = "N", default_value_t = 3)]
+        keep: usize,
+        /// Remove segments below what snapshots and consumers need, but for this many
+        #[arg(long, value_name = "N")]
+        keep_segments: Option<u64>,
+        /// Copy what goes here first
+        #[arg(long, value_name = "DIR", requires = "keep_segments")]
+        archive: Option<PathBuf>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give up what a consumer has not read: its cursor goes, and the reason is written down
+    Forget {
+        /// A venue's directory, or a journal's
+        directory: PathBuf,
+        /// The cursor's file in `cursors/`
+        name: String,
+        /// Kept in `forgotten.log`
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Load a snapshot, or all of a directory, as a start would, and say what is wrong
     Verify {
@@ -53,13 +85,30 @@ enum Task {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.task {
-        Task::Create { directory, until_seq, background, json } => {
+        Task::Create { directory, until_seq, background, end_with_stdin, json } => {
             if background {
                 // One that may not step back works on in its place.
                 let _ = rustix::process::nice(10);
             }
+            if end_with_stdin {
+                std::thread::spawn(|| {
+                    let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+                    std::process::exit(i32::from(EXIT_ERROR));
+                });
+            }
             let made = create(&journal_of(&directory)?, until_seq, &mut |_, _| ())?;
             told(&made, json);
+            Ok(())
+        }
+        Task::Prune { directory, keep, keep_segments, archive, json } => {
+            let policy = Policy { keep_segments, archive };
+            let pruned = prune::prune(&journal_of(&directory)?, keep, &policy)?;
+            pruned_told(&pruned, json);
+            Ok(())
+        }
+        Task::Forget { directory, name, reason } => {
+            prune::forget(&journal_of(&directory)?, &name, &reason)?;
+            say(format_args!("forgot    {name}; what it had not read may go from here on"));
             Ok(())
         }
         Task::Ls { directory, json } => list(&journal_of(&directory)?, json),
@@ -111,6 +160,23 @@ fn told(made: &Made, json: bool) {
         say(format_args!("snapshot  seq {seq}, {} bytes, verified, from {behind}: {path}", made.bytes));
     } else {
         say(format_args!("snapshot  of seq {seq} is there already, nothing came since: {path}"));
+    }
+}
+
+fn pruned_told(pruned: &Pruned, json: bool) {
+    let Pruned { snapshots, segments, floor } = pruned;
+    if json {
+        let seqs = snapshots.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        say(format_args!(
+            r#"{{"snapshots":[{seqs}],"segments":{segments},"floor_segment":{},"held_by":{:?}}}"#,
+            floor.segment, floor.held_by
+        ));
+    } else {
+        let removed = snapshots.len();
+        say(format_args!(
+            "removed   {removed} snapshots and {segments} segments; the rest is held by {}",
+            floor.held_by
+        ));
     }
 }
 

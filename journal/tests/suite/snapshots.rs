@@ -55,8 +55,12 @@ fn put_snapshot(directory: &Path, bookmark: Bookmark) {
 fn a_reader_and_a_writer_start_behind_any_group_and_see_exactly_the_rest() {
     let directory = scratch();
     made(directory.path());
-    let marks = bookmarks(directory.path());
-    assert!(marks.last().expect("there are some").position.segment() >= 3, "several segments");
+    let mut marks = bookmarks(directory.path());
+    marks.push(journal::beginning(directory.path(), &identity()).expect("it has one"));
+    assert!(
+        marks.iter().max_by_key(|mark| mark.position).expect("there are some").position.segment() >= 3,
+        "several segments"
+    );
     let kept = files(directory.path());
     for bookmark in &marks {
         let mut reader = Reader::open_at(directory.path(), bookmark).expect("opened");
@@ -227,6 +231,32 @@ fn a_journal_goes_on_without_its_beginning() {
     let hear = &mut |record: &journal::Record<'_>| oracle.check(record);
     let opened = Writer::open_from(directory.path(), None, Some(kept), &DENSE, hear, disk);
     assert_eq!(opened.expect("opened").1.last_seq, LAST + 9);
+}
+
+#[test]
+fn sealed_segments_are_read_again_one_behind_the_other_and_no_byte_may_be_another() {
+    let directory = scratch();
+    made(directory.path());
+    let (path, identity) = (directory.path(), identity());
+    let numbers = journal::segments(path, &identity).expect("listed");
+    let mut end = journal::beginning(path, &identity).expect("it has one");
+    let read =
+        |number, end: &Bookmark| journal::verify_sealed_segment(path, &identity, number, end, &mut |_| true);
+    let first = read(1, &end).expect("whole").expect("not stopped");
+    assert!(read(2, &end).is_err(), "it does not follow the beginning");
+    assert!(read(*numbers.last().expect("a spare"), &first).is_err(), "a spare is not sealed");
+    let stopped = journal::verify_sealed_segment(path, &identity, 1, &end, &mut |_| false);
+    assert_eq!(stopped.expect("no fault"), None);
+    end = read(2, &first).expect("whole").expect("not stopped");
+    assert_eq!(end.position.segment(), 2);
+    let file = segment(path, 2);
+    let good = fs::read(&file).expect("there");
+    for at in (0..good.len()).step_by(37) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        fs::write(&file, bytes).expect("written");
+        assert!(read(2, &first).is_err(), "byte {at}");
+    }
 }
 
 #[test]
