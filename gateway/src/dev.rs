@@ -14,6 +14,7 @@ use crate::serve;
 use crate::stage::Ending;
 
 const BRIDGE: &str = "settlement-bridge";
+const BRIDGE_STATE: &str = "bridge";
 /// How long a bridge may take for its last words.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,6 +29,9 @@ pub fn run(directory: &Path) -> Result<(), Failure> {
             .arg(Config::journal_directory(directory))
             // Its end is the bridge's end, whatever becomes of this process.
             .arg("--end-with-stdin")
+            // What it verified is kept beside the venue, so that the journal may let go of it.
+            .arg("--state")
+            .arg(directory.join(BRIDGE_STATE))
             .stdin(Stdio::piped())
             .spawn()
             .map_err(|error| {

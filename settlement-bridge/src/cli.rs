@@ -7,8 +7,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use journal::CursorName;
 
 use crate::follower::Follower;
+use crate::state::Home;
 use crate::statement::Statement;
 use crate::stop::Stop;
 
@@ -20,8 +22,7 @@ pub struct Arguments {
     pub task: Task,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 ended as asked, 1 error, 2 usage, 3 the journal is damaged or differs, 4 no journal";
+const EXIT_CODES: &str = "Exit codes: 0 ended as asked, 1 error, 2 usage, 3 the journal is damaged or differs, 4 no journal, 5 another bridge has the state";
 
 #[derive(Debug, Subcommand)]
 pub enum Task {
@@ -41,6 +42,12 @@ pub struct Follow {
     /// Verify what is durable now, print the positions, and exit.
     #[arg(long)]
     pub exit_at_end: bool,
+    /// Keep what was verified in this directory, go on from there the next time, and let the journal remove what is before.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// The name under which the journal knows this consumer: its cursor's file.
+    #[arg(long, default_value = "bridge", value_parser = consumer, requires = "state")]
+    pub name: CursorName,
     /// One JSON object per line instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -60,6 +67,8 @@ pub struct Follow {
 
 const REST_SHORTEST: Duration = Duration::from_millis(1);
 const REST_LONGEST: Duration = Duration::from_millis(20);
+/// What a bridge that is killed verifies again, at most.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// Follows until it is done, `end` is set, or something stops it. Positions go to `output`, notes to `notes`, which
 /// nothing depends on.
@@ -74,6 +83,7 @@ pub fn follow(
     };
     let mut printer = Printer { options, output, changes_printed: 0, due: Instant::now() };
     let mut rest = REST_SHORTEST;
+    let mut keep_due = Instant::now() + KEEP_EVERY;
     loop {
         if end.load(Ordering::Relaxed) {
             follower.read_what_is_durable()?;
@@ -84,9 +94,14 @@ pub fn follow(
             break;
         }
         printer.print_when_due(&follower)?;
+        if Instant::now() >= keep_due {
+            follower.keep()?;
+            keep_due = Instant::now() + KEEP_EVERY;
+        }
         rest = if read > 0 { REST_SHORTEST } else { rested(rest) };
     }
     follower.finish()?;
+    follower.keep()?;
     printer.print(&follower, true)?;
     let _ = writeln!(notes, "settlement-bridge: {}", verified(&follower));
     Ok(())
@@ -97,7 +112,7 @@ pub fn follow(
 fn open(options: &Follow, end: &AtomicBool, notes: &mut impl Write) -> Result<Option<Follower>, Stop> {
     let mut noted = String::new();
     loop {
-        let stop = match Follower::open(&options.directory, options.until_seq) {
+        let stop = match follower(options) {
             Err(stop) if options.wait && stop.is_too_early() => stop.to_string(),
             result => return result.map(Some),
         };
@@ -110,6 +125,18 @@ fn open(options: &Follow, end: &AtomicBool, notes: &mut impl Write) -> Result<Op
         }
         sleep(REST_LONGEST);
     }
+}
+
+fn follower(options: &Follow) -> Result<Follower, Stop> {
+    let home = options.state.as_ref().map(|directory| {
+        let failed = |fault| Stop::State { path: directory.clone(), fault };
+        Home::open(directory, options.name).map_err(failed)
+    });
+    Follower::open_with(&options.directory, options.until_seq, home.transpose()?)
+}
+
+fn consumer(name: &str) -> Result<CursorName, String> {
+    CursorName::new(name).ok_or("a name has 1 to 32 of a to z, 0 to 9 and -".into())
 }
 
 fn is_done(options: &Follow, follower: &Follower, read: usize) -> Result<bool, Stop> {

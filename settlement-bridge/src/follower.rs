@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use journal::{Limit, OpenError, ReadError, Reader, Watermarks};
 
+use crate::state::Home;
 use crate::stop::Stop;
 use crate::verifier::{Fault, Verifier};
 
@@ -21,28 +22,56 @@ pub struct Follower {
     until_seq: u64,
     /// A record beyond `until_seq` was seen, so all that belongs to it was.
     passed: bool,
+    home: Option<Home>,
+    /// What stands in the state and the cursor.
+    kept_seq: u64,
 }
 
 impl Follower {
     /// `directory` is a journal, or a venue's directory with a journal in `journal/`. Records beyond `until_seq` are
     /// left alone.
     pub fn open(directory: &Path, until_seq: Option<u64>) -> Result<Follower, Stop> {
+        Follower::open_with(directory, until_seq, None)
+    }
+
+    /// The same from what `home` kept, if it kept anything; from then on the journal keeps what this follower needs.
+    pub fn open_with(directory: &Path, until_seq: Option<u64>, home: Option<Home>) -> Result<Follower, Stop> {
         let path = journal_path(directory);
         if !path.is_dir() {
             return Err(Stop::NotFound { path });
         }
         let failed = |error| Stop::Open { path: path.clone(), error };
-        let reader = Reader::open(&path).map_err(failed)?;
+        let identity = journal::load_identity(&path).map_err(|error| failed(ReadError::Open(error)))?;
+        let state = match &home {
+            Some(home) => home.load(&identity).map_err(|fault| Stop::State { path: home.path(), fault })?,
+            None => None,
+        };
+        let (reader, verifier) = match state {
+            Some((verifier, bookmark)) => (Reader::open_at(&path, &bookmark).map_err(failed)?, verifier),
+            None => (Reader::open(&path).map_err(failed)?, Verifier::default()),
+        };
+        let kept_seq = verifier.replay().engine().last_seq();
+        if kept_seq < reader.position_seq() {
+            return Err(Stop::BeginsLater { seq: reader.position_seq(), path });
+        }
+        if let (Some(home), Some(bookmark)) = (&home, reader.bookmark()) {
+            let keep = home.register(&path, &identity, &bookmark);
+            keep.map_err(|error| Stop::Keep { path: home.path(), error })?;
+        }
         let watermarks = Watermarks::open(&path).map_err(|source| failed(no_watermarks(&path, source)))?;
         let until_seq = until_seq.unwrap_or(u64::MAX);
-        Ok(Follower { path, reader, watermarks, verifier: Verifier::default(), until_seq, passed: false })
+        Ok(Follower { path, reader, watermarks, verifier, until_seq, passed: false, home, kept_seq })
     }
 
     /// Reads and verifies a bounded number of durable records; 0 when there are no more for now.
     pub fn poll(&mut self) -> Result<usize, Stop> {
+        self.read(RECORDS_PER_POLL_MAX)
+    }
+
+    fn read(&mut self, records_max: usize) -> Result<usize, Stop> {
         let Follower { path, reader, verifier, until_seq, passed, .. } = self;
         let mut fault = None;
-        let read = reader.poll(Limit::Durable, RECORDS_PER_POLL_MAX, &mut |record| {
+        let read = reader.poll(Limit::Durable, records_max, &mut |record| {
             *passed |= record.seq > *until_seq;
             if *passed {
                 return Ok(());
@@ -68,6 +97,22 @@ impl Follower {
         while read > 0 && !self.passed && !(self.last_seq() > durable_seq && self.verifier.is_whole()) {
             read = self.poll()?;
         }
+        Ok(())
+    }
+
+    /// Keeps what was reached if anything came since, after reading on to the end of the group that the last poll broke off
+    /// in. First the own state, durably, then the cursor that lets the journal go.
+    pub fn keep(&mut self) -> Result<(), Stop> {
+        while self.home.is_some() && !self.passed && self.reader.bookmark().is_none() && self.read(1)? > 0 {}
+        let seq = self.last_seq();
+        let (Some(home), Some(bookmark)) = (&self.home, self.reader.bookmark()) else { return Ok(()) };
+        if seq == self.kept_seq || bookmark.seq != seq || !self.verifier.is_whole() {
+            return Ok(());
+        }
+        self.compare()?;
+        let kept = home.keep(&self.path, &self.reader.identity(), &self.verifier, &bookmark);
+        kept.map_err(|error| Stop::Keep { path: home.path(), error })?;
+        self.kept_seq = seq;
         Ok(())
     }
 

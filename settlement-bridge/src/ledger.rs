@@ -5,6 +5,8 @@
 //! Nothing here rounds. `last_px` is a whole number of ticks, a tick of one lot a whole number of 1e-6 quote units
 //! (RULES 3.3, 6.1), and fees arrive as whole 1e-6: a value that is none of these is a `Disagreement`.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod follower;
 pub mod ledger;
+pub mod state;
 pub mod statement;
 pub mod stop;
 pub mod verifier;

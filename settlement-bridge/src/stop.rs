@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use journal::{OpenError, ReadError};
 
+use crate::state::StateFault;
 use crate::verifier::Fault;
 
 #[derive(Debug)]
@@ -32,6 +33,21 @@ pub enum Stop {
         last_seq: u64,
         until_seq: u64,
     },
+    /// The journal's first commands are gone, and there is no state of this bridge to go on from.
+    BeginsLater {
+        path: PathBuf,
+        seq: u64,
+    },
+    /// The bridge's own state cannot be used.
+    State {
+        path: PathBuf,
+        fault: StateFault,
+    },
+    /// The bridge's own state, or its cursor, cannot be written.
+    Keep {
+        path: PathBuf,
+        error: io::Error,
+    },
     Output(io::Error),
     /// The wait for signals, or for the end of standard input, could not be set up.
     Signals(io::Error),
@@ -40,6 +56,7 @@ pub enum Stop {
 const EXIT_ERROR: u8 = 1;
 const EXIT_DAMAGED: u8 = 3;
 const EXIT_NOT_FOUND: u8 = 4;
+const EXIT_REFUSED: u8 = 5;
 
 impl Stop {
     pub fn exit_code(&self) -> u8 {
@@ -47,6 +64,10 @@ impl Stop {
             Stop::NotFound { .. } => EXIT_NOT_FOUND,
             Stop::Open { error, .. } | Stop::Read { error, .. } => read_exit_code(error),
             Stop::Different { .. } => EXIT_DAMAGED,
+            Stop::BeginsLater { .. } => EXIT_DAMAGED,
+            Stop::State { fault: StateFault::Damaged(_), .. } => EXIT_DAMAGED,
+            Stop::State { fault: StateFault::Locked(_), .. } => EXIT_REFUSED,
+            Stop::State { .. } | Stop::Keep { .. } => EXIT_ERROR,
             Stop::EndsBefore { .. } | Stop::Output(_) | Stop::Signals(_) => EXIT_ERROR,
         }
     }
@@ -121,6 +142,29 @@ impl fmt::Display for Stop {
             Stop::EndsBefore { last_seq, until_seq } => write!(
                 f,
                 "what is durable ends at seq {last_seq}, before seq {until_seq}; leave out --exit-at-end to wait for it"
+            ),
+            Stop::BeginsLater { path, seq } => write!(
+                f,
+                "the journal at {} begins behind seq {seq}; go on from this bridge's own state (--state DIR), or put the \
+                 segments back from the archive",
+                path.display()
+            ),
+            Stop::State { path, fault: StateFault::Io(error) } => {
+                write!(f, "cannot read the bridge's state {}: {error}", path.display())
+            }
+            Stop::State { fault: StateFault::Locked(text), .. } => {
+                write!(f, "another bridge has this state: {text}")
+            }
+            Stop::State { path, fault: StateFault::Damaged(why) } => write!(
+                f,
+                "the bridge's state {} is not used: {why}; put it back from a backup, or remove it to verify the journal from \
+                 its start",
+                path.display()
+            ),
+            Stop::Keep { path, error } => write!(
+                f,
+                "cannot keep the bridge's state in {} and its cursor: {error}; what was kept last still stands, start again",
+                path.display()
             ),
             Stop::Output(error) => {
                 write!(f, "cannot write the positions: {error}; run it again from the start")

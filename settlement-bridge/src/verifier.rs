@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use engine::Engine;
 use engine::replay::{Checked, Difference, Replay};
 use journal::{Kind, Record};
 
@@ -43,6 +44,11 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// From what was reached before: the journal goes on behind it.
+    pub fn from_state(engine: Engine, ledger: Ledger) -> Verifier {
+        Verifier { replay: Replay::from_engine(engine), ledger }
+    }
+
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         match record.kind {
             Kind::Command => self.command(record),

@@ -92,6 +92,8 @@ fn stated_once(directory: &Path) -> Follow {
         interval_ms: 0,
         wait: false,
         end_with_stdin: false,
+        state: None,
+        name: journal::CursorName::new("bridge").expect("legal"),
     }
 }
 
