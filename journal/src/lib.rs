@@ -39,6 +39,8 @@ mod snapshot;
 mod storage;
 mod tail;
 mod watermark;
+#[cfg(all(test, loom))]
+mod watermark_model;
 mod writer;
 
 pub use bookmark::Bookmark;

@@ -5,18 +5,25 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::AtomicU64;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::bus::{self, Watched};
 
+/// From the standard library or from the model checker.
+#[cfg(loom)]
+use loom::sync::{Arc, atomic::AtomicU64};
+#[cfg(not(loom))]
+use std::sync::atomic::AtomicU64;
+
 /// A file of 8-byte words shared between processes.
+#[cfg(not(loom))]
 pub(crate) struct SharedWords {
     raw: MmapRaw,
     writable: bool,
 }
 
+#[cfg(not(loom))]
 impl SharedWords {
     pub fn map(file: &File, bytes: usize, writable: bool) -> io::Result<SharedWords> {
         let mut options = MmapOptions::new();
@@ -36,6 +43,30 @@ impl SharedWords {
         // SAFETY: the map is page-aligned and lives as long as `self`, the word lies inside it (asserted), and
         // every process touches these words only as whole atomics.
         unsafe { AtomicU64::from_ptr(word) }
+    }
+}
+
+/// The same for the model checker, which knows no files: words in memory, shared by cloning.
+#[cfg(loom)]
+#[derive(Clone)]
+pub(crate) struct SharedWords(Arc<Vec<AtomicU64>>);
+
+#[cfg(loom)]
+impl SharedWords {
+    pub fn map(_file: &File, bytes: usize, _writable: bool) -> io::Result<SharedWords> {
+        Ok(SharedWords::in_memory(bytes / 8))
+    }
+
+    pub fn in_memory(words: usize) -> SharedWords {
+        SharedWords(Arc::new((0..words).map(|_| AtomicU64::new(0)).collect()))
+    }
+
+    pub fn is_writable(&self) -> bool {
+        true
+    }
+
+    pub fn word(&self, index: usize) -> &AtomicU64 {
+        &self.0[index]
     }
 }
 

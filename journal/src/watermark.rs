@@ -163,6 +163,17 @@ impl Watermarks {
     }
 }
 
+#[cfg(all(test, loom))]
+impl Watermarks {
+    /// Watermarks of a model: those of the writer, and those that another process maps.
+    pub(crate) fn for_model() -> [Watermarks; 2] {
+        let words = SharedWords::in_memory(Word::ReleasedSeq as usize + 2);
+        let writer = Watermarks { words: words.clone(), boot: [1, 2] };
+        writer.reset();
+        [writer, Watermarks { words, boot: [1, 2] }]
+    }
+}
+
 /// The kernel's random id of this boot; zeros where there is none.
 fn boot_id() -> [u64; 2] {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
