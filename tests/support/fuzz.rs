@@ -1,7 +1,9 @@
 //! What a fuzzer drives: each target takes any bytes and panics when something is wrong. `commands` has engine and model
-//! hear the same commands, `bytes` throws messages at the engine alone, `restore` reads damaged snapshots. Owns what is
+//! hear the same commands, `bytes` throws messages at the engine alone, `restore` reads damaged snapshots, `segments` and
+//! `names` read damaged journals, `config` the operator's file. Owns what is
 //! looked at; the inputs that are kept stand under `tests/golden/corpus`, one directory for each target.
 
+mod journals;
 mod layouts;
 mod messages;
 mod mutate;
@@ -11,6 +13,7 @@ mod seeds;
 mod snapshots;
 mod values;
 
+pub use journals::{config, names, segments};
 pub use messages::bytes;
 pub use mutate::mutate;
 pub use script::commands;
@@ -20,7 +23,14 @@ pub use snapshots::restore;
 /// A target by the name of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 3] = [("commands", commands), ("bytes", bytes), ("restore", restore)];
+pub const TARGETS: [Target; 6] = [
+    ("commands", commands),
+    ("bytes", bytes),
+    ("restore", restore),
+    ("segments", segments),
+    ("names", names),
+    ("config", config),
+];
 
 /// Reads an input from the front; what is missing at its end is zeros.
 struct Reader<'a> {

@@ -69,5 +69,9 @@ fn change(target: Target, inputs: &[(PathBuf, Vec<u8>)], length: Duration) {
         run(target, path, &mutate(&mut draw, input, other));
         count += 1;
     }
-    println!("{}: {} kept inputs, {count} changed ones", target.0, inputs.len());
+    println!(
+        "F1 fuzz: {}: {} kept inputs, {count} changed ones, 0 failures (BALLAST_SEED={seed})",
+        target.0,
+        inputs.len()
+    );
 }
