@@ -8,5 +8,6 @@ mod processes;
 mod refusals;
 mod round_trip;
 mod snapshots;
-pub mod support;
+mod support;
+mod system_calls;
 mod torn_tail;
