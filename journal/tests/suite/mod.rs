@@ -8,6 +8,6 @@ mod processes;
 mod refusals;
 mod round_trip;
 mod snapshots;
-mod support;
+pub mod support;
 mod system_calls;
 mod torn_tail;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use journal::{Limit, OpenError, Options, Reader, Writer};
 
+use crate::BACK_END;
 use crate::support::{
     DENSE, Oracle, Random, SMALL, append_command, identity, reopen, scratch, seed, survey, tiered, write,
 };
@@ -89,7 +90,9 @@ fn of_two_writers_that_start_at_once_exactly_one_runs() {
         }
     }
     assert_eq!(survey(directory.path()).expect("whole").last_seq, rounds * 5);
-    println!("J11 two writers: {rounds} rounds, one runs and one is refused in each, 0 failures");
+    println!(
+        "J11 two writers over {BACK_END}: {rounds} rounds, one runs and one is refused in each, 0 failures"
+    );
 }
 
 /// Child half of the test below: follows to D and says how many records it has verified.
@@ -190,7 +193,7 @@ fn followers_in_processes_of_their_own_verify_every_frame_whatever_is_done_to_th
         freezes += other.2;
     }
     println!(
-        "J12 followers: {frames} frames verified in two processes while {COMMANDS} commands a round were written, \
+        "J12 followers over {BACK_END}: {frames} frames verified in two processes while {COMMANDS} commands a round were written, \
          {kills} kills, {freezes} freezes, 0 failures (BALLAST_SEED={seed})"
     );
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use journal::{Identity, OpenError, Options, ReadError, Reader, WriteError, Writer};
 
+use crate::BACK_END;
 use crate::support::{
     DENSE, RecordingDisk, SMALL, Step, append_command, files, fix_checksum, identity, put, reopen, scratch,
     segment, survey, write,
@@ -243,7 +244,7 @@ fn a_failed_sync_poisons_the_writer_and_freezes_d() {
         assert_eq!(recovery.last_seq, frozen, "sync {failing}: the disk has exactly D");
     }
     println!(
-        "J10 failed syncs: the k-th fails, k = 1..{SYNCS}: D frozen, disk left alone, D recovered, 0 failures"
+        "J10 failed syncs over {BACK_END}: the k-th fails, k = 1..{SYNCS}: D frozen, disk left alone, D recovered, 0 failures"
     );
 }
 

@@ -1,6 +1,10 @@
 //! What goes in comes out, over rotations, restarts and groups of every size.
 
-use journal::{Kind, Limit, Options, Reader, Record, WriteError, Writer};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use journal::{Kind, Limit, Options, Reader, Record, Storage, Watermarks, WriteError, Writer};
 
 use crate::support::{DENSE, Oracle, SMALL, append_command, identity, reopen, scratch, survey, write};
 
@@ -76,7 +80,61 @@ fn nothing_is_published_before_its_step() {
     assert_eq!(poll(Limit::Durable), 0);
     assert_eq!(poll(Limit::Written), 3, "the unsynced command and its two events");
     watermarks.publish_released(1);
-    assert_eq!(journal::Watermarks::open(directory.path()).expect("mapped").released(), 1);
+    assert_eq!(Watermarks::open(directory.path()).expect("mapped").released(), 1);
+}
+
+/// A disk that looks, at each call, at what has been published so far.
+struct Watching {
+    disk: Box<dyn Storage>,
+    directory: PathBuf,
+    segment: u64,
+    written_to: u64,
+}
+
+impl Watching {
+    fn watermarks(&self) -> Option<Watermarks> {
+        Watermarks::open(&self.directory).ok()
+    }
+}
+
+impl Storage for Watching {
+    fn attach(&mut self, segment: u64, file: File) -> io::Result<()> {
+        self.segment = segment;
+        self.disk.attach(segment, file)
+    }
+
+    fn write(&mut self, offset: u64, image: &[u8]) -> io::Result<()> {
+        if let Some(position) = self.watermarks().map(|it| it.written_position()) {
+            let here = (self.segment, offset);
+            assert!((position.segment(), position.offset()) <= here, "W before the bytes of its group");
+        }
+        self.written_to = offset + image.len() as u64;
+        self.disk.write(offset, image)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if let Some(position) = self.watermarks().map(|it| it.durable_position()) {
+            let end = (self.segment, self.written_to);
+            assert!((position.segment(), position.offset()) < end, "D before the sync of its group");
+        }
+        self.disk.sync()
+    }
+}
+
+#[test]
+fn nothing_is_published_before_the_disk_has_it() {
+    let directory = scratch();
+    let disk = Watching {
+        disk: crate::BACK_END.storage(),
+        directory: directory.path().to_owned(),
+        segment: 0,
+        written_to: u64::MAX,
+    };
+    let mut writer =
+        Writer::create_with(directory.path(), &identity(), &SMALL, Box::new(disk)).expect("created");
+    write(&mut writer, 1..=200, 3, |seq| seq % 2 == 0);
+    assert!(writer.watermarks().written_position().segment() > 3);
+    writer.close().expect("closed");
 }
 
 #[test]

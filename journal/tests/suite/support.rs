@@ -26,13 +26,15 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 /// How much a test does: `BALLAST_TIER` is 0 for each commit (the default) or 1 for a release.
-/// Beside the default back end, each commit does a fourth: the same bytes come to the same files.
+/// Over the back ends that are not the default it does a fourth: the same bytes come to the same files.
 pub fn tiered(each_commit: u64, release: u64) -> u64 {
-    match number("BALLAST_TIER", 0) {
-        0 if crate::BACK_END == BackEnd::default() => each_commit,
-        0 => each_commit.div_ceil(4),
-        _ => release,
-    }
+    let whole = if number("BALLAST_TIER", 0) == 0 { each_commit } else { release };
+    whole.div_ceil(stride() as u64)
+}
+
+/// Of so many places one is looked at.
+pub fn stride() -> usize {
+    if crate::BACK_END == BackEnd::default() { 1 } else { 4 }
 }
 
 /// `BALLAST_SEED`, from which everything that a test draws follows. Never 0, where `Random` would stand still.
