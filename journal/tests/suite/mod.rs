@@ -3,6 +3,7 @@
 
 mod bit_rot;
 mod follower;
+mod kills;
 mod power_cut;
 mod processes;
 mod refusals;

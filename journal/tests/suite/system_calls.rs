@@ -14,7 +14,9 @@ use journal::{BackEnd, CursorName, Limit, Reader, SnapshotHead, Writer};
 use crate::BACK_END;
 use crate::support::{DENSE, append_command, identity, reopen, scratch, segment};
 
-const DIRECTORY: &str = "JOURNAL_TEST_LIFE";
+pub const DIRECTORY: &str = "JOURNAL_TEST_LIFE";
+/// Commands in a group.
+pub const PER_GROUP: &str = "JOURNAL_TEST_PER_GROUP";
 const SEGMENT_BYTES: u64 = 64 << 10;
 
 fn say(text: &str) {
@@ -22,16 +24,30 @@ fn say(text: &str) {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).expect("the parent reads");
 }
 
-/// Child half of the test below.
+/// Whether there is strace: where there is none, a failure in CI and a word elsewhere.
+pub fn has_strace(what: &str) -> bool {
+    let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
+    let has = strace.is_ok_and(|status| status.success());
+    assert!(has || std::env::var_os("CI").is_none(), "strace is not installed");
+    if !has {
+        println!("{what}: SKIPPED, strace is not installed");
+    }
+    has
+}
+
+/// Child half of the test below, and of those in `kills`.
 #[test]
 fn life() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let directory = Path::new(&directory);
     let mut writer = Writer::create(directory, &identity(), &DENSE).expect("created");
+    let per_group: u64 = std::env::var(PER_GROUP).map_or(1, |text| text.parse().expect("a number"));
     for seq in 1..=300 {
         append_command(&mut writer, seq);
-        writer.close_group().expect("closed");
-        say(&format!("durable {}\n", writer.sync().expect("synced")));
+        if seq % per_group == 0 {
+            writer.close_group().expect("closed");
+            say(&format!("durable {}\n", writer.sync().expect("synced")));
+        }
     }
     let mut reader = Reader::open(directory).expect("opened");
     while reader.poll(Limit::Durable, 1_000, &mut |_| Ok(())).expect("read") > 0 {}
@@ -252,10 +268,7 @@ fn calls(trace: &str, mut judge: impl FnMut(&Call<'_>)) {
 fn nothing_is_built_on_what_was_not_synced() {
     let home = scratch();
     let (directory, trace) = (home.path().join("journal"), home.path().join("trace"));
-    let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
-    if !strace.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "strace is not installed");
-        println!("J2 order of system calls over {BACK_END}: SKIPPED, strace is not installed");
+    if !has_strace("J2 order of system calls") {
         return;
     }
     let traced = "trace=pwrite64,pwritev2,write,fsync,fdatasync,rename,renameat,renameat2,ftruncate,truncate,fallocate,fadvise64";
