@@ -58,7 +58,7 @@ fn append(writer: &mut Writer, seq: u64) {
 
 /// Commands up to `last`, two to a group; those up to `durable` are synced.
 fn write(directory: &Path, last: u64, durable: u64) -> Writer {
-    let options = Options { segment_bytes: 64 << 10, group_alignment: 512 };
+    let options = Options { segment_bytes: 64 << 10, group_alignment: 512, ..Options::default() };
     let mut writer = Writer::create(directory, &IDENTITY, &options).expect("a new journal");
     for seq in 1..=last {
         append(&mut writer, seq);
