@@ -3,6 +3,7 @@
 //! keeping all of it.
 
 pub mod arguments;
+mod bar;
 pub mod create;
 pub mod keeper;
 pub mod prune;

@@ -7,6 +7,7 @@ use journal::SnapshotHead;
 
 use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_NOT_FOUND, Failure, say};
 use crate::config::{Config, to_hex};
+use crate::snapshots::bar::Bar;
 use crate::snapshots::create::{Made, create};
 use crate::snapshots::prune::{self, Pruned};
 use crate::snapshots::retention::Policy;
@@ -96,7 +97,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                     std::process::exit(i32::from(EXIT_ERROR));
                 });
             }
-            let made = create(&journal_of(&directory)?, until_seq, &mut |_, _| ())?;
+            let mut bar = Bar::new();
+            let made =
+                create(&journal_of(&directory)?, until_seq, &mut |done, total| bar.reached(done, total));
+            drop(bar);
+            let made = made?;
             told(&made, json);
             Ok(())
         }
