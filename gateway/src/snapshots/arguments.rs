@@ -159,9 +159,8 @@ fn told(made: &Made, json: bool) {
             quoted(&made.path)
         ));
     } else if made.is_new {
-        let behind = made
-            .behind
-            .map_or("the journal from its start".into(), |seq| format!("the snapshot of seq {seq}"));
+        let behind =
+            made.behind.map_or("the start of the journal".into(), |seq| format!("the snapshot of seq {seq}"));
         say(format_args!("snapshot  seq {seq}, {} bytes, verified, from {behind}: {path}", made.bytes));
     } else {
         say(format_args!("snapshot  of seq {seq} is there already, nothing came since: {path}"));
