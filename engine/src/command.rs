@@ -63,6 +63,9 @@ blocks! {
     /// `instrument_id` 0 asks for the orders of all instruments.
     OpenOrdersRequest = 115, 16 { cl_ord_id: U64, account_id: U32, instrument_id: U32 }
 
+    /// Asks to be told again what the account was told, from one execution id to another; `cl_ord_id` 0 asks for everything.
+    ExecHistoryRequest = 116, 32 { cl_ord_id: U64, from_exec_id: U64, to_exec_id: U64, account_id: U32, max_count: U32 }
+
     /// The mark price of one instrument, from an oracle.
     MarkPrice = 300, 16 { price: I64, instrument_id: U32, pad_a: U32 }
 
@@ -179,6 +182,7 @@ pub enum Command<'a> {
     MassQuote(Quotes<'a>),
     MmpConfig(&'a MmpConfig),
     OpenOrdersRequest(&'a OpenOrdersRequest),
+    ExecHistoryRequest(&'a ExecHistoryRequest),
     MarkPrice(&'a MarkPrice),
     Sensitivity(&'a Sensitivity),
     IndexPrice(&'a IndexPrice),
@@ -213,6 +217,7 @@ impl<'a> Command<'a> {
             MassCancel::TEMPLATE => Command::MassCancel(body(block)?),
             MmpConfig::TEMPLATE => Command::MmpConfig(body(block)?),
             OpenOrdersRequest::TEMPLATE => Command::OpenOrdersRequest(body(block)?),
+            ExecHistoryRequest::TEMPLATE => Command::ExecHistoryRequest(body(block)?),
             MarkPrice::TEMPLATE => Command::MarkPrice(body(block)?),
             Sensitivity::TEMPLATE => Command::Sensitivity(body(block)?),
             IndexPrice::TEMPLATE => Command::IndexPrice(body(block)?),
@@ -249,6 +254,7 @@ pub fn is_command(template_id: u16) -> bool {
             | MassQuote::TEMPLATE
             | MmpConfig::TEMPLATE
             | OpenOrdersRequest::TEMPLATE
+            | ExecHistoryRequest::TEMPLATE
             | MarkPrice::TEMPLATE
             | Sensitivity::TEMPLATE
             | IndexPrice::TEMPLATE
@@ -277,6 +283,7 @@ pub fn session_block_bytes(template_id: u16) -> Option<usize> {
         MassQuote::TEMPLATE => Some(size_of::<MassQuote>()),
         MmpConfig::TEMPLATE => Some(size_of::<MmpConfig>()),
         OpenOrdersRequest::TEMPLATE => Some(size_of::<OpenOrdersRequest>()),
+        ExecHistoryRequest::TEMPLATE => Some(size_of::<ExecHistoryRequest>()),
         MarkPrice::TEMPLATE => Some(size_of::<MarkPrice>()),
         Sensitivity::TEMPLATE => Some(size_of::<Sensitivity>()),
         IndexPrice::TEMPLATE => Some(size_of::<IndexPrice>()),

@@ -80,7 +80,7 @@ impl<'a, S: EventSink> Voice<'a, S> {
         self.sink.event(self.sub, &payload[..length]);
     }
 
-    /// Tells nobody (0), a session that does not exist, or a session something that is not kept for it (rule 12.4).
+    /// Tells nobody (0), a session that does not exist, or a session something that is not kept for it (rules 12.4, 12.5).
     pub fn tell_unnumbered<M: Message>(&mut self, session: u64, block: M) {
         self.send(session, 0, block);
     }

@@ -71,6 +71,12 @@ blocks! {
     /// The end of an answer of many parts, or the whole answer to a request that has none.
     RequestComplete = 216, 32 { exec_id: U64, cl_ord_id: U64, ref_seq: U64, count: U32, code: U16, pad_a: U16 }
 
+    /// A session may be told its account's history: for the gateway, which finds it in the journal, and never sent (rule 12.5).
+    HistoryGranted = 220, 56 {
+        session: U64, exec_id: U64, cl_ord_id: U64, ref_seq: U64, from_exec_id: U64, to_exec_id: U64, account_id: U32,
+        max_count: U32,
+    }
+
     /// What the auction would do now.
     AuctionIndicative = 440, 56 {
         exec_id: U64, match_time: U64, instrument_id: U32, imbalance_side: u8, pad_a: u8, pad_b: U16,
@@ -90,7 +96,7 @@ rows! {
     }
 }
 
-/// Templates from here on take a place in the session's output stream (rule 1.5), save what 12.4 says.
+/// Templates from here on take a place in the session's output stream (rule 1.5), save what 12.4 and 12.5 say.
 pub const FIRST_NUMBERED_TEMPLATE: u16 = 100;
 
 /// OrdStatus on the wire.

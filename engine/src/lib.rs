@@ -32,6 +32,7 @@ mod entry;
 mod expiry;
 mod fire;
 mod form;
+mod history;
 mod iceberg;
 mod instrument;
 mod invariants;

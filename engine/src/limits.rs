@@ -21,6 +21,8 @@ pub const GROUP_MEMBERS_MAX: u32 = 1_000;
 pub const GROUPS_PER_ACCOUNT_MAX: u32 = 32;
 /// Messages that a session's outbox keeps for a resume.
 pub const OUTBOX_MESSAGES: u64 = 65_536;
+/// Events that one request for a history may ask for (rule 12.5).
+pub const HISTORY_EVENTS_MAX: u32 = 10_000;
 /// Keep-alive that a logon may ask for.
 pub const KEEP_ALIVE_MS_MIN: u32 = 100;
 pub const KEEP_ALIVE_MS_MAX: u32 = 60_000;

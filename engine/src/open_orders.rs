@@ -137,6 +137,7 @@ impl Venue {
     }
 }
 
+/// Who may ask what an account has and had.
 pub fn may_list(role: Role) -> bool {
     matches!(role, Role::Trade | Role::CancelOnly | Role::ReadOnly)
 }

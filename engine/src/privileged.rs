@@ -89,6 +89,7 @@ impl Venue {
             | Command::MassQuote(_)
             | Command::MmpConfig(_)
             | Command::OpenOrdersRequest(_)
+            | Command::ExecHistoryRequest(_)
             | Command::Refused(_)
             | Command::Continue(_)
             | Command::Tick(_) => return,

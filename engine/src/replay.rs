@@ -9,14 +9,14 @@ use std::fmt;
 use zerocopy::FromBytes;
 
 use crate::command::{
-    AccountCreate, CancelOrder, ComboCreate, Command, Continue, Deposit, IndexPrice, InstrumentCreate,
-    InstrumentState, Logon, MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder, NewOrder,
-    NewTriggerOrder, OpenOrdersRequest, Refused, Sensitivity, SessionCreate, Tick, VenueOpen,
+    AccountCreate, CancelOrder, ComboCreate, Command, Continue, Deposit, ExecHistoryRequest, IndexPrice,
+    InstrumentCreate, InstrumentState, Logon, MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder,
+    NewOrder, NewTriggerOrder, OpenOrdersRequest, Refused, Sensitivity, SessionCreate, Tick, VenueOpen,
 };
 use crate::event::{
-    AuctionIndicative, Confirmed, EventSink, LogonAck, LogonReject, MassCancelAck, MassQuoteAck,
-    MmpTriggered, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified, OrderRejected,
-    RequestComplete, SessionReject,
+    AuctionIndicative, Confirmed, EventSink, HistoryGranted, LogonAck, LogonReject, MassCancelAck,
+    MassQuoteAck, MmpTriggered, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified,
+    OrderRejected, RequestComplete, SessionReject,
 };
 use crate::message::{HEADER_BYTES, Header, Message, ORIGIN_BYTES, ROUTE_BYTES};
 use crate::{Due, Engine, Sequenced};
@@ -363,10 +363,10 @@ pub fn template_name(template_id: u16) -> Option<&'static str> {
         };
     }
     name_of! {
-        Logon NewOrder NewTriggerOrder ModifyOrder CancelOrder MassCancel MassQuote MmpConfig OpenOrdersRequest MarkPrice
+        Logon NewOrder NewTriggerOrder ModifyOrder CancelOrder MassCancel MassQuote MmpConfig OpenOrdersRequest ExecHistoryRequest MarkPrice
         IndexPrice Sensitivity Deposit VenueOpen InstrumentCreate AccountCreate SessionCreate InstrumentState ComboCreate
         Refused Continue Tick LogonAck LogonReject
         NotApplied SessionReject OrderAccepted OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck
-        MmpTriggered RequestComplete Confirmed AuctionIndicative
+        MmpTriggered RequestComplete HistoryGranted Confirmed AuctionIndicative
     }
 }

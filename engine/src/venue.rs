@@ -154,6 +154,7 @@ impl Venue {
             Some(Command::MassQuote(quotes)) => self.mass_quote(voice, sender, quotes),
             Some(Command::MmpConfig(request)) => self.configure_group(voice, sender, request),
             Some(Command::OpenOrdersRequest(request)) => self.list_open_orders(voice, sender, request),
+            Some(Command::ExecHistoryRequest(request)) => self.grant_history(voice, sender, request),
             Some(privileged) => self.apply_privileged(voice, Some(sender), privileged),
         }
     }

@@ -56,6 +56,7 @@ const ROWS: &[&str] = &[
     "self-trade cancel both",
     "self-trade decrement both",
     "open-order snapshot",
+    "fill recovery by exec id range",
     "client id used twice",
     "rising client ids",
     "auction",

@@ -316,6 +316,10 @@ impl Client {
 
     /// Exactly once and without a gap: a repeat is nothing, a gap is told as such.
     fn hear_event(&mut self, event: Event) -> Result<Option<Event>, ClientError> {
+        if event.is_history() {
+            // What it answered may be another session's command.
+            return Ok(Some(event));
+        }
         if event.server_seq != 0 {
             if event.server_seq < self.next_server_seq {
                 return Ok(None);

@@ -14,6 +14,7 @@ pub mod dev;
 pub mod drift;
 pub mod frame;
 pub mod genesis;
+pub mod history;
 pub mod init;
 pub mod journaler;
 pub mod log;

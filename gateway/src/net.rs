@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Keys;
 use crate::connection::{Connection, LINGER_NS_MAX, STUCK_NS_MAX};
 use crate::frame;
+use crate::history::{self, Askers, Desk};
 use crate::log::Entry;
 use crate::message::{Retransmission, RetransmitReject, RetransmitRequest, TestRequest};
 use crate::outbox::{Notice, Outboxes, Stream};
@@ -59,6 +60,7 @@ pub struct Net {
     /// A list of slots, kept for its memory.
     spare: Vec<usize>,
     outboxes: Outboxes,
+    history: Desk,
     ingress: IngressSender,
     log: LogReader,
     released: Released,
@@ -79,6 +81,7 @@ pub struct Parts {
     pub listener: TcpListener,
     pub connections_max: usize,
     pub outboxes: Outboxes,
+    pub history: Desk,
     pub ingress: IngressSender,
     pub log: LogReader,
     pub released: Released,
@@ -120,6 +123,7 @@ impl Net {
             answers: Vec::with_capacity(4096),
             spare: Vec::with_capacity(parts.connections_max),
             outboxes: parts.outboxes,
+            history: parts.history,
             ingress: parts.ingress,
             log: parts.log,
             released: parts.released,
@@ -336,7 +340,9 @@ impl Net {
             }
             match entry.kind() {
                 Kind::Command => self.outboxes.command(payload),
-                Kind::Event => hand_out(&mut self.outboxes, &mut self.peers, payload, now_ns),
+                Kind::Event => {
+                    hand_out(&mut self.outboxes, &mut self.peers, &mut self.history, payload, now_ns);
+                }
                 _ => {}
             }
             self.log.advance();
@@ -418,15 +424,37 @@ impl Net {
 }
 
 /// One released event to whom it concerns.
-fn hand_out(outboxes: &mut Outboxes, peers: &mut Peers, payload: &[u8], now_ns: u64) {
+fn hand_out(outboxes: &mut Outboxes, peers: &mut Peers, history: &mut Desk, payload: &[u8], now_ns: u64) {
     match outboxes.event(payload) {
         Notice::LogonAnswered { session, connection, wanted_seq, message } => {
             let stream = outboxes.stream_mut(session);
             peers.logon_answered(connection, session, wanted_seq, message, stream, now_ns);
         }
         Notice::Unnumbered { session, flags, message } => peers.tell(session, flags, message, now_ns),
+        Notice::History { connection, granted } => {
+            if !history.ask(connection, granted) {
+                let busy = history::busy(&granted, now_ns);
+                peers.tell_frames(granted.session.get(), connection, &busy, now_ns);
+            }
+        }
         Notice::Numbered { session } => peers.has_output(session),
         Notice::Nothing => {}
+    }
+}
+
+/// The connections as the desk of histories knows them.
+struct PeersNow<'a> {
+    peers: &'a mut Peers,
+    now_ns: u64,
+}
+
+impl Askers for PeersNow<'_> {
+    fn has_room(&mut self, session: u64, connection: u32) -> Option<bool> {
+        self.peers.has_room(session, connection)
+    }
+
+    fn tell(&mut self, session: u64, connection: u32, frames: &[u8]) {
+        self.peers.tell_frames(session, connection, frames, self.now_ns);
     }
 }
 
@@ -517,13 +545,14 @@ impl Stage for Net {
         let journal_done = self.ending.journal_done();
         let read = self.input();
         let said = self.output();
+        let found = self.history.attend(&mut PeersNow { peers: &mut self.peers, now_ns });
         self.timers(now_ns);
         let spare = std::mem::take(&mut self.spare);
         self.spare = self.peers.flush(&self.outboxes, spare, now_ns);
         if asked {
             self.end(now_ns, journal_done && said == 0);
         }
-        seen + read + said
+        seen + read + said + found
     }
 
     fn finished(&self) -> bool {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, BufMut};
 use engine::command::Logon;
-use engine::event::{FIRST_NUMBERED_TEMPLATE, LogonAck, LogonReject, RequestComplete};
+use engine::event::{FIRST_NUMBERED_TEMPLATE, HistoryGranted, LogonAck, LogonReject, RequestComplete};
 use engine::limits::OUTBOX_MESSAGES;
 use engine::message::{Header, Message, ORIGIN_BYTES, Origin, ROUTE_BYTES, Route, block};
 use zerocopy::FromBytes;
@@ -100,6 +100,8 @@ pub enum Notice<'a> {
     LogonAnswered { session: u64, connection: u32, wanted_seq: u64, message: &'a [u8] },
     /// Not numbered: told now or never, in a frame with these flags.
     Unnumbered { session: u64, flags: u16, message: &'a [u8] },
+    /// A history that the journal has to be asked for, granted to `connection`.
+    History { connection: u32, granted: HistoryGranted },
     /// Stands in the outbox of this session.
     Numbered { session: u64 },
     /// Told to nobody.
@@ -161,6 +163,10 @@ impl Outboxes {
                 stream.applied_client_seq = ack.next_client_seq.get() - 1;
             }
             return Notice::LogonAnswered { session, connection, wanted_seq: self.wanted_seq, message };
+        }
+        if let Some(granted) = block::<HistoryGranted>(message) {
+            let connection = self.origin.map_or(0, |origin| origin.connection.get());
+            return Notice::History { connection, granted: *granted };
         }
         match (session, server_seq) {
             (0, _) => Notice::Nothing,

@@ -253,6 +253,25 @@ impl Peers {
         self.hand_over(slot);
     }
 
+    /// This connection of the session, if it is its connection still.
+    fn asker(&mut self, session: u64, connection: u32) -> Option<(usize, &mut Connection)> {
+        let slot = *self.by_session.get(&session)?;
+        let peer = self.slots[slot].as_mut().filter(|peer| peer.session.connection == connection)?;
+        Some((slot, peer))
+    }
+
+    /// Whether a part of an answer may be found for this connection; None when it is gone.
+    pub fn has_room(&mut self, session: u64, connection: u32) -> Option<bool> {
+        self.asker(session, connection).map(|(_, peer)| !peer.is_full())
+    }
+
+    /// Frames that are told now or never, to this connection of the session or to nobody.
+    pub fn tell_frames(&mut self, session: u64, connection: u32, frames: &[u8], now_ns: u64) {
+        let Some((slot, peer)) = self.asker(session, connection) else { return };
+        peer.write(frames, now_ns);
+        self.hand_over(slot);
+    }
+
     /// Moves output from outboxes to buffers to the kernel.
     pub fn flush(&mut self, outboxes: &Outboxes, spare: Vec<usize>, now_ns: u64) -> Vec<usize> {
         let dirty = self.dirty.take(spare);

@@ -1,10 +1,12 @@
-//! The graph of the process: rings, bells, the released watermark and the three stages, built in one function, and laid on
-//! threads in another. Whoever reads `build` has read the architecture.
+//! The graph of the process: rings, bells, the released watermark, the three stages and the clerk who finds histories, built
+//! in one function, and laid on threads in another. Whoever reads `build` has read the architecture.
 //!
 //! ```text
 //! sockets -> Net --ingress ring--> Matcher --log ring--> Journaler -> segments
 //!             ^                                  |            |
 //!             +----------- log ring, up to R ----+     R <----+
+//!
+//! Net --errands--> Clerk, who reads segments --parts of histories--> Net
 //! ```
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use mio::{Poll, Waker};
 
 use crate::clock::Clock;
 use crate::config::{Config, Idle, Keys, Threads};
+use crate::history::{self, Clerk, Office};
 use crate::journaler::{self, Journaler};
 use crate::matcher::{self, Matcher, room_bytes};
 use crate::net::{self, Net, WAKER};
@@ -39,6 +42,7 @@ pub struct Pipeline {
     pub net: Net,
     pub matcher: Matcher,
     pub journaler: Journaler,
+    clerk: Clerk,
     net_sleeper: Sleeper,
     matcher_sleeper: Sleeper,
     journaler_sleeper: Sleeper,
@@ -73,11 +77,20 @@ pub fn build(
     let (net_log, journal_log) = (log_readers.remove(0), log_readers.remove(0));
     let released = Released::at(engine.last_seq());
 
+    let accounts = engine.sessions().map(|session| (session.id, session.account)).filter(|it| it.1 != 0);
+    let (desk, clerk) = history::open(Office {
+        journal: recovered.journal,
+        accounts: accounts.collect(),
+        net: net_bell.clone(),
+        clock: clock.clone(),
+    });
+
     let net = Net::new(net::Parts {
         poll,
         listener,
         connections_max: config.venue.connections_max,
         outboxes: recovered.outboxes,
+        history: desk,
         ingress: ingress_sender,
         log: net_log,
         released: released.clone(),
@@ -114,6 +127,7 @@ pub fn build(
         net,
         matcher,
         journaler,
+        clerk,
         net_sleeper,
         matcher_sleeper,
         journaler_sleeper,
@@ -162,7 +176,7 @@ impl Plan {
 impl Pipeline {
     /// Runs until the venue has ended. The calling thread waits; an error is what went wrong for good.
     pub fn run(self, plan: Plan) -> Result<(), String> {
-        let Pipeline { net, matcher, journaler, .. } = self;
+        let Pipeline { net, matcher, journaler, clerk, .. } = self;
         let ending = self.ending;
         let guard = || Guard { ending: ending.clone(), bell: self.net_bell.clone() };
         let pinned = |core: usize| (plan.threads != Threads::Blocking && core < plan.cores).then_some(core);
@@ -196,6 +210,8 @@ impl Pipeline {
                 }));
             }
         }
+        // On no core of its own, and it ends when the gateway is gone.
+        threads.push(spawn("history", None, guard(), move || clerk.run()));
         for thread in threads {
             // A panic was told to the others by its guard; the message stands on standard error.
             let _ = thread.join();
@@ -236,7 +252,7 @@ fn spawn(
     std::thread::Builder::new()
         .name(name.into())
         .spawn(pinned)
-        .expect("the system starts the venue's three threads")
+        .expect("the system starts the venue's few threads")
 }
 
 /// A stage that sleeps until it is rung.

@@ -1,7 +1,7 @@
 //! From a directory to a venue that can go on: the journal recovered, the engine rebuilt and checked against everything it
 //! said before, every session's outbox rebuilt, and what the operator's file adds put behind it. Opens no socket.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine::event::{Confirmed, EventSink};
 use engine::message::{ROUTE_BYTES, block};
@@ -26,6 +26,8 @@ pub struct Recovered {
     pub snapshot: Option<u64>,
     /// The snapshots that the part of the journal that was read says were verified.
     pub recorded: Vec<SnapshotReference>,
+    /// Where the journal lies.
+    pub journal: PathBuf,
     /// What an operator reads.
     pub report: String,
 }
@@ -87,6 +89,7 @@ fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<R
         outboxes: Outboxes::default(),
         snapshot: None,
         recorded: Vec::new(),
+        journal: directory.to_owned(),
         report: "new journal".into(),
     })
 }
@@ -100,7 +103,7 @@ fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> 
     for seq in seqs.into_iter().rev() {
         let why = match Standing::load(directory, &identity, seq) {
             Ok((standing, bookmark)) => match go_on(directory, standing, Some(&bookmark), options) {
-                Ok(opened) => return Ok(recovered(opened, Some(seq), &passed_over)),
+                Ok(opened) => return Ok(recovered(directory, opened, Some(seq), &passed_over)),
                 Err(Stopped::Bookmark(error)) => error.to_string(),
                 Err(Stopped::Start(error)) => return Err(error),
             },
@@ -118,7 +121,7 @@ fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> 
         )));
     }
     match go_on(directory, Standing::default(), None, options) {
-        Ok(opened) => Ok(recovered(opened, None, &passed_over)),
+        Ok(opened) => Ok(recovered(directory, opened, None, &passed_over)),
         Err(Stopped::Bookmark(error)) => Err(start_error(error)),
         Err(Stopped::Start(error)) => Err(error),
     }
@@ -151,6 +154,7 @@ fn go_on(
 }
 
 fn recovered(
+    directory: &Path,
     (standing, writer, recovery): (Standing, Writer, Recovery),
     snapshot: Option<u64>,
     passed_over: &str,
@@ -169,7 +173,8 @@ fn recovered(
     };
     let report = format!("recovered to seq {}, {checked}{torn}{passed_over}", recovery.last_seq);
     let (engine, outboxes, recorded) = standing.into_parts();
-    Recovered { engine, writer, outboxes, snapshot, recorded, report }
+    let journal = directory.to_owned();
+    Recovered { engine, writer, outboxes, snapshot, recorded, journal, report }
 }
 
 fn start_error(error: OpenError) -> StartError {

@@ -71,11 +71,21 @@ fn open_order_sentence(config: &ClientConfig, order: &OrderAccepted) -> String {
     )
 }
 
+/// A history of all orders has no client id.
 fn complete_sentence(complete: &RequestComplete) -> String {
-    match complete.code.get() {
-        0 if complete.count == 0 => format!("c{} done", complete.cl_ord_id),
-        0 => format!("c{} done: {} told", complete.cl_ord_id, complete.count),
-        code => format!("c{} refused: {}", complete.cl_ord_id, reject_text(code)),
+    let whose = match complete.cl_ord_id.get() {
+        0 => String::new(),
+        id => format!("c{id} "),
+    };
+    let (count, exec_id) = (complete.count, complete.exec_id);
+    match (complete.code.get(), Reject::from_code(complete.code.get())) {
+        (0, _) if count == 0 => format!("{whose}done"),
+        (0, _) => format!("{whose}done: {count} told"),
+        (_, Some(Reject::RetransmitTooMany)) => {
+            format!("{whose}done: {count} told, and there are more from {exec_id} on")
+        }
+        (_, Some(Reject::RetransmitTooOld)) => format!("{whose}refused: what is kept begins with {exec_id}"),
+        (code, _) => format!("{whose}refused: {}", reject_text(code)),
     }
 }
 

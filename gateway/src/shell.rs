@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::command::{ModifyOrder, NewOrder};
+use engine::limits::HISTORY_EVENTS_MAX;
 use engine::message::{Message, NULL_I64};
 use engine::units::Side;
 use engine::{Condition, TradingState, TriggerType};
@@ -55,6 +56,8 @@ mmp reset N                     ends a freeze
 modify cID LOTS PRICE [show=LOTS]  the new total, what is filled included, the new price, and what an iceberg shows
 cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
 open [SYMBOL]                   every open order of the account, as the venue has it now
+history FROM [TO] [cID]         what the account was told from one execution id to another, 10000 events at most,
+                                of all orders or of one
 orders, positions, instruments  what this session was told
 mark SYMBOL PRICE               the mark price, from an oracle session
 index SYMBOL PRICE              the index price, from an oracle session
@@ -221,6 +224,7 @@ impl<W: Write> Shell<W> {
             ["sensitivity", symbol, delta, vega] => self.sensitivity(symbol, delta, vega)?,
             ["open"] => self.open_orders(0)?,
             ["open", symbol] => self.open_orders(find(&self.config, symbol)?.id)?,
+            ["history", from, words @ ..] => self.history(from, words)?,
             ["state", symbol, state] => self.state(symbol, state)?,
             ["auction", symbol, seconds] => self.auction(symbol, seconds)?,
             ["orders"] => self.list_orders()?,
@@ -351,6 +355,22 @@ impl<W: Write> Shell<W> {
         self.ask(orders::open_orders(self.config.account, instrument, own))
     }
 
+    /// Without a last id, up to now.
+    fn history(&mut self, from: &str, words: &[&str]) -> Result<(), Fault> {
+        let order = words.last().and_then(|word| word.strip_prefix('c'));
+        let (to, order) = match (words, order) {
+            ([], _) => (None, None),
+            ([_], Some(order)) => (None, Some(order)),
+            ([to], None) => (Some(*to), None),
+            ([to, _], Some(order)) => (Some(*to), Some(order)),
+            _ => return Err(Fault::Line(usage("history"))),
+        };
+        let number = |text: &str| text.parse::<u64>().map_err(|_| Fault::Line(usage("history")));
+        let ids = number(from)?..=to.map_or(Ok(u64::MAX), number)?;
+        let order = order.map_or(Ok(0), number)?;
+        self.ask(orders::history(self.config.account, ids, HISTORY_EVENTS_MAX, order))
+    }
+
     fn mark(&mut self, symbol: &str, price: &str) -> Result<(), Fault> {
         let instrument = find(&self.config, symbol)?.id;
         let price9 = parse_price(price)?;
@@ -399,13 +419,13 @@ impl<W: Write> Shell<W> {
             match self.client.next_event(GLANCE)? {
                 Some(event) => {
                     self.show(&event)?;
-                    answered |= answers(&event.body, seq);
+                    answered |= !event.is_history() && answers(&event.body, seq);
                     if answered && event.end_of_event {
                         return Ok(());
                     }
                     if answered {
                         deadline = Instant::now() + SETTLE;
-                    } else if matches!(event.body, Body::Resumed(_)) {
+                    } else if event.is_history() || matches!(event.body, Body::Resumed(_)) {
                         deadline = Instant::now() + PATIENCE;
                     }
                 }
@@ -473,6 +493,9 @@ impl<W: Write> Shell<W> {
     fn show(&mut self, event: &Event) -> Result<(), String> {
         self.portfolio.hear(event);
         let sentence = sentence(&self.config, &event.body);
+        if event.is_history() {
+            return self.say(&format!("told before, {}: {sentence}", event.body.exec_id()));
+        }
         self.say(&sentence)
     }
 

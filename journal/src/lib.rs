@@ -34,6 +34,7 @@ mod repair;
 mod retention;
 mod scan;
 mod scrub;
+mod seek;
 mod segment;
 mod snapshot;
 mod storage;

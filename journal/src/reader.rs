@@ -39,6 +39,8 @@ pub struct Reader {
     next_group: usize,
     tail: Tail,
     segment_start: Bookmark,
+    /// Where the group starts that is being handed out.
+    group_start: Bookmark,
     /// Frames of a verified group that are still to be handed out.
     frame: usize,
     frames_end: usize,
@@ -74,16 +76,16 @@ impl Reader {
         (segment, tail): (u64, Tail),
         at: Option<&Bookmark>,
     ) -> Result<Reader, ReadError> {
-        let watermarks = Watermarks::open(directory).map_err(|error| {
-            OpenError::io("map the watermarks", &directory.join(directory::CONTROL), error)
-        })?;
+        let watermarks = map_watermarks(directory)?;
         let (map, layout) = map_segment(directory, &identity, segment).map_err(|error| match segment {
             SEGMENT_FIRST => lost_or_yet_to_come(error, directory, watermarks.epoch()),
             later => missing(later)(error),
         })?;
+        let segment_start = Bookmark::new(layout.position(layout.data_start), &tail);
         let mut reader = Reader {
             directory: directory.to_owned(),
-            segment_start: Bookmark::new(layout.position(layout.data_start), &tail),
+            segment_start,
+            group_start: at.copied().unwrap_or(segment_start),
             tail,
             identity,
             epoch: watermarks.epoch(),
@@ -234,6 +236,7 @@ impl Reader {
 
     fn enter(&mut self, group: &GroupFound) -> Result<bool, ReadError> {
         self.remember_trailer(group.trailer_offset);
+        self.group_start = Bookmark::new(self.layout.position(self.next_group as u64), &self.tail);
         (self.frame, self.frames_end) = (self.next_group, group.trailer_offset);
         self.next_group = group.end;
         self.tail = group.tail;
@@ -307,6 +310,11 @@ impl Reader {
         self.segment_start
     }
 
+    /// The start of the group that is being handed out, or was last: all that is still to come stands behind it.
+    pub fn group_start(&self) -> Bookmark {
+        self.group_start
+    }
+
     /// Where this reader stands, once the last group that it entered was handed out to its end.
     pub fn bookmark(&self) -> Option<Bookmark> {
         let is_between_groups = self.frame >= self.frames_end;
@@ -340,7 +348,12 @@ fn missing(segment: u64) -> impl FnOnce(OpenError) -> OpenError {
     }
 }
 
-fn map_segment(
+pub(crate) fn map_watermarks(directory: &Path) -> Result<Watermarks, OpenError> {
+    let path = directory.join(directory::CONTROL);
+    Watermarks::open(directory).map_err(|error| OpenError::io("map the watermarks", &path, error))
+}
+
+pub(crate) fn map_segment(
     directory: &Path,
     identity: &Identity,
     number: u64,

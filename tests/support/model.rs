@@ -36,7 +36,7 @@ pub use ids::SEEN as SEEN_OF_IDS;
 pub use orders::band;
 pub use quotes::quote_entries;
 pub use reduce_only::SEEN as SEEN_OF_REDUCE_ONLY;
-pub use requests::SEEN as SEEN_OF_LISTS;
+pub use requests::{HISTORY_GRANTED, SEEN as SEEN_OF_LISTS};
 pub use special::SEEN as SEEN_OF_SPECIAL;
 pub use time::SEEN as SEEN_OF_TIME;
 pub use triggers::SEEN as SEEN_OF_TRIGGERS;
@@ -341,6 +341,8 @@ impl Model {
             self.new_trigger(now, &session, it);
         } else if let Some(it) = block::<OpenOrdersRequest>(message) {
             self.open_orders_request(now, &session, it);
+        } else if let Some(it) = block::<ExecHistoryRequest>(message) {
+            self.exec_history_request(now, &session, it);
         } else if let Some(outcome) = self.privileged(now, Some(session.role), message) {
             self.confirm(now, message, outcome);
         } else {
@@ -872,6 +874,7 @@ fn shape_fault(message: &[u8]) -> u16 {
         (Tick::TEMPLATE, size_of::<Tick>()),
         (NewTriggerOrder::TEMPLATE, size_of::<NewTriggerOrder>()),
         (OpenOrdersRequest::TEMPLATE, size_of::<OpenOrdersRequest>()),
+        (ExecHistoryRequest::TEMPLATE, size_of::<ExecHistoryRequest>()),
         (IndexPrice::TEMPLATE, size_of::<IndexPrice>()),
     ];
     let Some((_, bytes)) = known.iter().find(|(known, _)| *known == template(message)) else {

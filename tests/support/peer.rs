@@ -62,6 +62,13 @@ impl Peer {
         let _ = self.socket.write_all(bytes);
     }
 
+    /// Says something and reads nothing; false once the venue has closed.
+    pub fn is_taken<M: Message>(&mut self, seq: u64, block: M) -> bool {
+        let mut bytes = Vec::new();
+        frame::append(&mut bytes, 0, seq, 0, block);
+        self.socket.write_all(&bytes).is_ok()
+    }
+
     /// Says its last byte; it still listens.
     pub fn end_output(&mut self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);

@@ -1046,6 +1046,11 @@ impl Workload {
         session.account_id = self.draw.of(&[0, 1, 4, 5, 99]).into();
         session.role = self.draw.of(&[0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 255]);
         session.rising_ids = self.draw.of(&[0, 0, 0, 1, 1, 2, 255]);
+        if self.draw.one_in(3) {
+            // A sound one: until their capacity is used up.
+            session.session_id = (300 + self.draw.below(11)).into();
+            (session.account_id, session.role, session.rising_ids) = (4.into(), 1, 0);
+        }
         session
     }
 

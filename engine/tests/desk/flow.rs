@@ -81,7 +81,8 @@ pub fn draw(
         49 => Draft::of(sensitivity(random)),
         50..66 => Draft::of(amend(random, open)),
         66..80 => Draft::of(cancel(random, open)),
-        80..82 => Draft::of(open_orders(random)),
+        80 => Draft::of(open_orders(random)),
+        81 => Draft::of(history(random)),
         82..85 => Draft::of(mass_cancel(random)),
         85..87 => Draft::of(mark(random)),
         87 => Draft::of(index(random)),
@@ -255,6 +256,16 @@ fn open_orders(random: &mut Random) -> OpenOrdersRequest {
         cl_ord_id: random.below(100).into(),
         account_id: random.pick(&[4, 5]).into(),
         instrument_id: random.pick(&[0, 0, 1, 2, 9]).into(),
+    }
+}
+
+fn history(random: &mut Random) -> ExecHistoryRequest {
+    ExecHistoryRequest {
+        cl_ord_id: random.below(100).into(),
+        from_exec_id: random.pick(&[0, 1, 1, 1 << 20]).into(),
+        to_exec_id: random.pick(&[0, u64::MAX]).into(),
+        account_id: random.pick(&[4, 5]).into(),
+        max_count: random.pick(&[0, 1, 10_000, 10_001]).into(),
     }
 }
 

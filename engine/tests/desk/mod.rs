@@ -167,6 +167,13 @@ fn describe_block(message: &[u8]) -> String {
         let code = code_name(e.code.get());
         return format!("QuoteAck {code} #{} group {} ref {}{entries}", e.quote_id, e.mmp_group, e.ref_seq);
     }
+    if let Some(e) = block::<HistoryGranted>(message) {
+        let (from, to) = (e.from_exec_id, e.to_exec_id);
+        return format!(
+            "HistoryGranted {} #{} ref {} from {from} to {to} account {} most {}",
+            e.session, e.cl_ord_id, e.ref_seq, e.account_id, e.max_count
+        );
+    }
     if let Some(e) = block::<RequestComplete>(message) {
         let code = code_name(e.code.get());
         return format!("RequestComplete {code} #{} count {} ref {}", e.cl_ord_id, e.count, e.ref_seq);
@@ -566,6 +573,13 @@ fn command(words: &Words<'_>) -> Vec<u8> {
             cl_ord_id: (words.number(2) as u64).into(),
             account_id: (words.or("account", own_account(words)) as u32).into(),
             instrument_id: (words.or("instrument", 0) as u32).into(),
+        }),
+        "history" => bytes_of(ExecHistoryRequest {
+            cl_ord_id: (words.number(2) as u64).into(),
+            from_exec_id: (words.or("from", 1) as u64).into(),
+            to_exec_id: (words.or("to", 1 << 40) as u64).into(),
+            account_id: (words.or("account", own_account(words)) as u32).into(),
+            max_count: (words.or("most", 10_000) as u32).into(),
         }),
         "state" => bytes_of(InstrumentState {
             instrument_id: (words.or("id", 1) as u32).into(),

@@ -27,6 +27,13 @@ pub struct Event {
     pub body: Body,
 }
 
+impl Event {
+    /// Told before, to this session or to another of the account, and told again because the client asked for history.
+    pub fn is_history(&self) -> bool {
+        self.retransmitted && self.server_seq == 0
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Accepted(OrderAccepted),
@@ -54,6 +61,21 @@ pub enum Body {
 }
 
 impl Body {
+    /// The venue's id of an event of an order; 0 where there is none.
+    pub fn exec_id(&self) -> u64 {
+        match self {
+            Body::Accepted(body) => body.exec_id.get(),
+            Body::Rejected(body) => body.exec_id.get(),
+            Body::Modified(body) => body.exec_id.get(),
+            Body::Canceled(body) => body.exec_id.get(),
+            Body::Executed(body) => body.exec_id.get(),
+            Body::MassCanceled(body) => body.exec_id.get(),
+            Body::Quoted(body, _) => body.exec_id.get(),
+            Body::MmpTriggered(body) => body.exec_id.get(),
+            _ => 0,
+        }
+    }
+
     /// The client's number that this answers; 0 when it answers none.
     pub fn ref_seq(&self) -> u64 {
         match self {
@@ -134,7 +156,13 @@ fn check_envelope(frame: &Frame<'_>) -> Result<(), ClientError> {
         return Err(strange(format!("reserved frame flags, {flags:#x}")));
     }
     let (template, seq) = (frame.template_id(), frame.prefix.seq.get());
-    if (template >= NUMBERED_FROM && !is_snapshot(frame)) != (seq != 0) {
+    let may_lack_number = is_snapshot(frame) || flags & RETRANSMIT != 0;
+    let fits = if seq == 0 {
+        template < NUMBERED_FROM || may_lack_number
+    } else {
+        template >= NUMBERED_FROM && !is_snapshot(frame)
+    };
+    if !fits {
         return Err(strange(format!("template {template} with sequence number {seq}")));
     }
     Ok(())

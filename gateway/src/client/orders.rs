@@ -1,8 +1,10 @@
 //! Commands with every field that a plain one does not use set to its null.
 
+use std::ops::RangeInclusive;
+
 use engine::command::{
-    CancelOrder, Deposit, IndexPrice, InstrumentState, MarkPrice, MassCancel, MassQuote, MmpConfig,
-    ModifyOrder, NewOrder, NewTriggerOrder, OpenOrdersRequest, QuoteEntry, Sensitivity,
+    CancelOrder, Deposit, ExecHistoryRequest, IndexPrice, InstrumentState, MarkPrice, MassCancel, MassQuote,
+    MmpConfig, ModifyOrder, NewOrder, NewTriggerOrder, OpenOrdersRequest, QuoteEntry, Sensitivity,
 };
 use engine::message::{NULL_I64, NULL_U64};
 use engine::units::Side;
@@ -198,6 +200,18 @@ pub fn open_orders(account: u32, instrument: u32, cl_ord_id: u64) -> OpenOrdersR
         cl_ord_id: U64::new(cl_ord_id),
         account_id: U32::new(account),
         instrument_id: U32::new(instrument),
+    }
+}
+
+/// What the account was told from one execution id to another, both included, and at most `count_max` of it; of one order or
+/// request alone, or with `cl_ord_id` 0 of all.
+pub fn history(account: u32, ids: RangeInclusive<u64>, count_max: u32, cl_ord_id: u64) -> ExecHistoryRequest {
+    ExecHistoryRequest {
+        cl_ord_id: U64::new(cl_ord_id),
+        from_exec_id: U64::new(*ids.start()),
+        to_exec_id: U64::new(*ids.end()),
+        account_id: U32::new(account),
+        max_count: U32::new(count_max),
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Portfolio {
 
 impl Portfolio {
     pub fn hear(&mut self, event: &Event) {
+        if event.is_history() {
+            return;
+        }
         match &event.body {
             Body::Accepted(accepted) => {
                 let order = OpenOrder {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::thread;
 
-use journal::{Limit, OpenError, ReadError, Reader, Writer};
+use journal::{Limit, OpenError, ReadError, Reader, Writer, remove_segments_below};
 
 use crate::support::{DENSE, Oracle, SMALL, files, identity, put, reopen, scratch, segment, write};
 
@@ -39,6 +39,76 @@ fn followers_verify_every_record_at_full_rate_through_rotations() {
         assert_eq!(reader.chain(), writer.chain());
     });
     assert!(writer.watermarks().written_position().segment() > 100);
+}
+
+type Heard = Vec<(u64, u32, Vec<u8>)>;
+
+fn read_to_the_end(reader: &mut Reader) -> Heard {
+    let mut heard = Vec::new();
+    let mut hear = |record: &journal::Record<'_>| {
+        heard.push((record.seq, record.sub, record.payload.to_vec()));
+        Ok(())
+    };
+    while reader.poll(Limit::Durable, 64, &mut hear).expect("read") > 0 {}
+    heard
+}
+
+fn after(heard: &Heard, seq: u64) -> Heard {
+    heard.iter().filter(|it| it.0 > seq).cloned().collect()
+}
+
+#[test]
+fn a_reader_that_starts_at_a_bookmark_reads_what_follows_it() {
+    let directory = scratch();
+    let mut writer = Writer::create(directory.path(), &identity(), &SMALL).expect("created");
+    write(&mut writer, 1..=2_000, 40, |seq| seq % 120 == 0);
+    writer.sync().expect("synced");
+    let mut reader = Reader::open(directory.path()).expect("opened");
+    let mut marks = vec![reader.group_start()];
+    let whole = read_to_the_end(&mut Reader::open(directory.path()).expect("opened"));
+    while reader.poll(Limit::Durable, 100, &mut |_| Ok(())).expect("read") > 0 {
+        marks.push(reader.group_start());
+    }
+    marks.dedup();
+    assert!(marks.len() > 40 && marks[0].seq == 0, "{} groups", marks.len());
+    for mark in marks {
+        let mut later = Reader::open_at(directory.path(), &mark).expect("opened");
+        assert_eq!(later.position_seq(), mark.seq);
+        assert_eq!(read_to_the_end(&mut later), after(&whole, mark.seq));
+        assert_eq!(later.chain(), writer.chain());
+    }
+}
+
+#[test]
+fn a_reader_of_what_is_recent_reads_little_else_and_needs_nothing_that_is_older() {
+    let directory = scratch();
+    let mut writer = Writer::create(directory.path(), &identity(), &SMALL).expect("created");
+    write(&mut writer, 1..=3_000, 40, |seq| seq % 120 == 0);
+    writer.close().expect("closed");
+    let mut writer = reopen(directory.path(), &SMALL).expect("reopened").0;
+    write(&mut writer, 3_001..=4_000, 40, |seq| seq % 120 == 0);
+    writer.sync().expect("synced");
+    let whole = read_to_the_end(&mut Reader::open(directory.path()).expect("opened"));
+    let last = writer.watermarks().durable_position().segment();
+    let segment_records = whole.len() / last as usize;
+    for seq in (0..=4_100).step_by(37).chain([3_000, 3_001, 4_000, u64::MAX]) {
+        let mut reader = Reader::open_before(directory.path(), seq).expect("opened");
+        let before = reader.position_seq();
+        assert!(before < seq.max(1), "{before} is beyond {seq}");
+        let heard = read_to_the_end(&mut reader);
+        assert_eq!(heard, after(&whole, before));
+        let more = heard.iter().filter(|it| it.0 < seq.min(4_000)).count();
+        assert!(more < 3 * segment_records, "{more} records before {seq}, {segment_records} in a segment");
+    }
+    drop(writer);
+    let removed = remove_segments_below(directory.path(), &identity(), last - 2).expect("removed");
+    assert_eq!(removed, last - 3);
+    let mut reader = Reader::open_before(directory.path(), 4_000).expect("opened");
+    assert_eq!(read_to_the_end(&mut reader).last(), whole.last());
+    let mut oldest = Reader::open_before(directory.path(), 1).expect("opened");
+    let before = oldest.position_seq();
+    assert!(before > 3_000, "{before}");
+    assert_eq!(read_to_the_end(&mut oldest), after(&whole, before));
 }
 
 #[test]

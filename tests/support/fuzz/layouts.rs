@@ -55,7 +55,7 @@ pub const QUOTE_ENTRY: Row = &[(4, Instrument), (4, Small), (8, Price), (8, Qty)
 
 /// What is asked for most often stands more often.
 #[rustfmt::skip]
-pub const LAYOUTS: &[Layout] = &[
+const LAYOUTS: &[Layout] = &[
     Layout { template: NewOrder::TEMPLATE, row: NEW_ORDER },
     Layout { template: ModifyOrder::TEMPLATE, row: &[
         (8, ClientId), (8, Named), (8, OrderId), (8, Price), (8, Qty), (8, Limit),
@@ -110,6 +110,22 @@ pub const LAYOUTS: &[Layout] = &[
     Layout { template: NewOrder::TEMPLATE, row: NEW_ORDER },
 ];
 
+#[rustfmt::skip]
+const HISTORY: Layout = Layout { template: ExecHistoryRequest::TEMPLATE, row: &[
+    (8, Named), (8, Small), (8, Limit), (4, Account), (4, Small),
+] };
+
+/// What a number up to `last` stands for: `last` itself for a history, the others for the rows, round and round.
+pub fn layout(number: u8, last: u8) -> &'static Layout {
+    if number == last { &HISTORY } else { &LAYOUTS[usize::from(number) % LAYOUTS.len()] }
+}
+
+/// The number of the layout of a template.
+pub fn number(template: u16, last: u8) -> Option<u8> {
+    let row = || LAYOUTS.iter().position(|it| it.template == template).map(|index| index as u8);
+    if template == HISTORY.template { Some(last) } else { row() }
+}
+
 impl Layout {
     /// Length of the block, without a group.
     pub fn block_bytes(&self) -> usize {
@@ -127,7 +143,7 @@ mod tests {
 
     #[test]
     fn rows_are_as_long_as_their_blocks() {
-        for layout in LAYOUTS.iter().filter(|it| it.template != MassQuote::TEMPLATE) {
+        for layout in LAYOUTS.iter().chain([&HISTORY]).filter(|it| it.template != MassQuote::TEMPLATE) {
             let header = Header {
                 block_length: (layout.block_bytes() as u16).into(),
                 template_id: layout.template.into(),

@@ -11,7 +11,7 @@ use engine::message::{HEADER_BYTES, Header, Message, Origin, SCHEMA_ORDER_ENTRY,
 use zerocopy::IntoBytes;
 
 use super::Reader;
-use super::layouts::LAYOUTS;
+use super::layouts::layout;
 use super::script::{bound_capacities, profile, session};
 use super::values::{RAW, ahead, later};
 use crate::heard;
@@ -23,6 +23,7 @@ const DUE_MAX: u64 = 20_000;
 /// Bits of a message's kind.
 pub const ANY_BYTES: u8 = 1 << 7;
 pub const ANY_ORIGIN: u8 = 1 << 6;
+pub const LAST_LAYOUT: u8 = ANY_ORIGIN - 1;
 
 pub fn bytes(input: &[u8]) {
     let mut reader = Reader::new(input);
@@ -73,7 +74,7 @@ impl Lone {
             _ => later(self.ts_ns, reader.number(8)),
         };
         self.settle();
-        let layout = &LAYOUTS[usize::from(kind & 0x3f) % LAYOUTS.len()];
+        let layout = layout(kind & LAST_LAYOUT, LAST_LAYOUT);
         let origin = if kind & ANY_ORIGIN != 0 {
             any_origin(reader)
         } else {

@@ -15,7 +15,7 @@ use engine::message::{GroupSize, HEADER_BYTES, Header, Message, Origin, SCHEMA_O
 use zerocopy::IntoBytes;
 
 use super::Reader;
-use super::layouts::{Kind, LAYOUTS, Layout, QUOTE_ENTRY, Row};
+use super::layouts::{Kind, Layout, QUOTE_ENTRY, Row, layout};
 use super::pair::Pair;
 use super::values::{RAW, Scene, ahead, later, value};
 use crate::workload::{CONNECTION, Profile, SESSIONS, Step};
@@ -25,6 +25,7 @@ const COMMANDS_MAX: usize = 1_000;
 /// Templates that the venue itself may send.
 const PRIVILEGED_FROM: u16 = 300;
 const RAW_CLOCK: u8 = 15;
+pub const LAST_LAYOUT: u8 = u8::MAX;
 
 pub const AT_THE_TIME_BEFORE: u8 = 1 << 4;
 const STRAYS: u8 = 1 << 5;
@@ -51,7 +52,7 @@ pub fn profile(byte: u8) -> Profile {
 
 /// Reads one command and applies it, and before it what is due.
 fn play(pair: &mut Pair, reader: &mut Reader<'_>) {
-    let layout = &LAYOUTS[usize::from(reader.byte()) % LAYOUTS.len()];
+    let layout = layout(reader.byte(), LAST_LAYOUT);
     let control = reader.byte();
     advance(pair, control, reader);
     say(pair, layout, control, reader);

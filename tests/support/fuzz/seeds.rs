@@ -5,8 +5,8 @@ use engine::command::{MassQuote, QuoteEntry, template_of};
 use engine::message::{GroupSize, HEADER_BYTES, Message, Origin, split};
 
 use super::Reader;
-use super::layouts::{Kind, LAYOUTS, Layout, QUOTE_ENTRY, Row};
-use super::messages::{ANY_BYTES, ANY_ORIGIN};
+use super::layouts::{self, Kind, Layout, QUOTE_ENTRY, Row, layout};
+use super::messages::{self, ANY_BYTES, ANY_ORIGIN};
 use super::pair::Pair;
 use super::script::{self, AT_THE_TIME_BEFORE, ODD_ORIGIN, learn, offset, profile, reading_order, session};
 use super::values::{RAW, Scene, value};
@@ -35,11 +35,10 @@ pub fn seeds(seed: u64, commands: u64) -> Seeds {
         script::advance(&mut pair, control, &mut Reader::new(&[]));
         let step = workload.next(&pair.model, pair.ts_ns);
         let Some((layout, control, tail)) = written(&pair, &step, control) else { continue };
-        let index =
-            LAYOUTS.iter().position(|it| it.template == layout.template).expect("it is one of them") as u8;
-        seeds.commands.extend([index, control]);
+        let number = |last| layouts::number(layout.template, last).expect("it has a layout");
+        seeds.commands.extend([number(script::LAST_LAYOUT), control]);
         seeds.commands.extend(&tail);
-        seeds.bytes.extend(as_message(&step, index));
+        seeds.bytes.extend(as_message(&step, number(messages::LAST_LAYOUT)));
         let said = script::say(&mut pair, layout, control, &mut Reader::new(&tail));
         workload.hear(&step, &said);
         if pair.engine.continuation().is_some() {
@@ -62,7 +61,7 @@ fn clock(draw: &mut Draw) -> u8 {
 /// The layout, the control byte and what follows it.
 fn written(pair: &Pair, step: &Step, control: u8) -> Option<(&'static Layout, u8, Vec<u8>)> {
     let template = template_of(&step.message);
-    let layout = LAYOUTS.iter().find(|it| it.template == template)?;
+    let layout = layouts::number(template, script::LAST_LAYOUT).map(|it| layout(it, script::LAST_LAYOUT))?;
     let id = step.origin.session.get();
     let mut bytes = match (0..RAW).find(|byte| session(template, *byte) == id) {
         Some(byte) => vec![byte],

@@ -1,4 +1,4 @@
-//! 12.4: what a session asks to be shown.
+//! 12.4, 12.5: what a session asks to be shown.
 
 use super::matching::{Waiting, serial};
 use super::orders::{MMP, REDUCE_ONLY, accepted};
@@ -14,6 +14,8 @@ pub const SEEN: [&str; 6] = [
     "a list waits at the cap",
 ];
 
+pub const HISTORY_GRANTED: &str = "a history is granted";
+
 /// A list of open orders under way.
 #[derive(Clone, Copy)]
 pub(super) struct Listing {
@@ -26,6 +28,41 @@ pub(super) struct Listing {
 }
 
 impl Model {
+    pub(super) fn exec_history_request(&mut self, now: &Now, session: &Session, it: &ExecHistoryRequest) {
+        let asker = now.origin.session;
+        let code = self.judge_history(session, it).err().map_or(0, |why| why.code);
+        if code != 0 {
+            return self.tell_unnumbered(now, asker.get(), |stamp| RequestComplete {
+                exec_id: stamp.exec_id.into(),
+                cl_ord_id: it.cl_ord_id,
+                ref_seq: stamp.ref_seq.into(),
+                count: 0.into(),
+                code: code.into(),
+                pad_a: 0.into(),
+            });
+        }
+        self.note(HISTORY_GRANTED);
+        self.tell_unnumbered(now, asker.get(), |stamp| HistoryGranted {
+            session: asker,
+            exec_id: stamp.exec_id.into(),
+            cl_ord_id: it.cl_ord_id,
+            ref_seq: stamp.ref_seq.into(),
+            from_exec_id: it.from_exec_id,
+            to_exec_id: it.to_exec_id,
+            account_id: it.account_id,
+            max_count: it.max_count,
+        });
+    }
+
+    fn judge_history(&self, session: &Session, it: &ExecHistoryRequest) -> Outcome {
+        let may = matches!(session.role, Role::Trade | Role::CancelOnly | Role::ReadOnly);
+        demand(may, Reject::Permission, 0)?;
+        self.own_account(session, it.account_id.get(), 0)?;
+        let (from, to, count) = (it.from_exec_id.get(), it.to_exec_id.get(), it.max_count.get());
+        let sane = 0 < from && from <= to && 0 < count && count <= 10_000;
+        demand(sane, Reject::InvalidCombination, 0)
+    }
+
     pub(super) fn open_orders_request(&mut self, now: &Now, session: &Session, it: &OpenOrdersRequest) {
         let listing = Listing { origin: now.origin, request: *it, told: 0, count: 0 };
         match self.judge_listing(session, it) {

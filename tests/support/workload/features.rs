@@ -15,6 +15,7 @@ pub struct Features {
     pub rising_ids: bool,
     pub scopes: bool,
     pub open_orders: bool,
+    pub history: bool,
     pub quotes: bool,
     pub mmp: bool,
     /// Settlement and Expired, and that expired instruments come again under other ids.
@@ -36,6 +37,7 @@ impl Features {
         rising_ids: true,
         scopes: true,
         open_orders: true,
+        history: true,
         quotes: true,
         mmp: true,
         states: true,
@@ -56,6 +58,7 @@ impl Features {
                 "rising_ids" => &mut features.rising_ids,
                 "scopes" => &mut features.scopes,
                 "open_orders" => &mut features.open_orders,
+                "history" => &mut features.history,
                 "quotes" => &mut features.quotes,
                 "mmp" => &mut features.mmp,
                 "states" => &mut features.states,
@@ -124,6 +127,7 @@ impl Features {
         let off = match header.template_id.get() {
             NewTriggerOrder::TEMPLATE | IndexPrice::TEMPLATE => !self.triggers,
             OpenOrdersRequest::TEMPLATE => !self.open_orders,
+            ExecHistoryRequest::TEMPLATE => !self.history,
             Tick::TEMPLATE => !self.time,
             _ => false,
         };

@@ -25,7 +25,8 @@ impl Workload {
             30..37 => self.bad_trigger(model, ts_ns),
             37..47 => self.index(model, ts_ns),
             47..75 => self.reduce(model, ts_ns),
-            75..83 => self.list_orders(model, ts_ns),
+            75..81 => self.list_orders(model, ts_ns),
+            81..83 => self.history(model, ts_ns),
             83..90 => self.touch_armed(model, ts_ns),
             _ => self.use_again(model, ts_ns),
         }
@@ -259,6 +260,23 @@ impl Workload {
             0 => session = self.draw.of(&SESSIONS[20..]),
             1 => it.account_id = self.draw.of(&[0, 1, 4, 5, 30, u32::MAX]).into(),
             2 => it.instrument_id = self.draw.of(&[11, 12, u32::MAX]).into(),
+            _ => {}
+        }
+        self.send(model, ts_ns, session.0, it)
+    }
+
+    fn history(&mut self, model: &Model, ts_ns: u64) -> Step {
+        let mut session = self.draw.of(&SESSIONS[..23]);
+        let mut it = ExecHistoryRequest::new_zeroed();
+        (it.cl_ord_id, it.account_id) = (self.cl_ord_id.into(), session.1.into());
+        it.from_exec_id = self.draw.of(&[1, 1 << 16, 3 << 16, u64::MAX]).into();
+        (it.to_exec_id, it.max_count) = (u64::MAX.into(), self.draw.of(&[1, 10_000]).into());
+        match self.draw.below(12) {
+            0 => session = self.draw.of(&SESSIONS[20..]),
+            1 => it.account_id = self.draw.of(&[0, 1, 4, 5, 30, u32::MAX]).into(),
+            2 => it.from_exec_id = 0.into(),
+            3 => it.to_exec_id = (it.from_exec_id.get() - 1).into(),
+            4 => it.max_count = self.draw.of(&[0, 10_001, u32::MAX]).into(),
             _ => {}
         }
         self.send(model, ts_ns, session.0, it)

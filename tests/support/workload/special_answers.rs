@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    SEEN_OF_ICEBERGS, SEEN_OF_IDS, SEEN_OF_LISTS, SEEN_OF_REDUCE_ONLY, SEEN_OF_SPECIAL, SEEN_OF_TIME,
-    SEEN_OF_TRIGGERS,
+    HISTORY_GRANTED, SEEN_OF_ICEBERGS, SEEN_OF_IDS, SEEN_OF_LISTS, SEEN_OF_REDUCE_ONLY, SEEN_OF_SPECIAL,
+    SEEN_OF_TIME, SEEN_OF_TRIGGERS,
 };
 
 impl Coverage {
@@ -46,7 +46,8 @@ impl Coverage {
             PositionLimit,
             InsufficientMargin,
         ];
-        let codes: [(bool, u16, u16, &[Reject]); 9] = [
+        let codes: [(bool, u16, u16, &[Reject]); 10] = [
+            (has.history, list, 0, &[Permission, UnknownAccount, NotYourAccount, InvalidCombination]),
             (has.icebergs, rejected, amend, &[DisplayQtyInvalid]),
             (has.reduce_only, rejected, new, &[ReduceOnly]),
             (has.triggers, rejected, trigger, armed),
@@ -68,7 +69,8 @@ impl Coverage {
         all.extend(Coverage::special_kinds(has));
         let reasons = [(has.time, reason::EXPIRED), (has.reduce_only, reason::REDUCE_ONLY)];
         all.extend(reasons.iter().filter(|it| it.0).map(|it| Answer::CanceledFor(it.1)));
-        let names: [(bool, &[&'static str]); 14] = [
+        let names: [(bool, &[&'static str]); 15] = [
+            (has.history, &[HISTORY_GRANTED]),
             (has.time, &SEEN_OF_TIME[..4]),
             (has.time && has.triggers, &SEEN_OF_TIME[4..5]),
             (has.time, &SEEN_OF_TIME[5..]),
