@@ -26,6 +26,7 @@ use zerocopy::little_endian::U64;
 use crate::client_config::ClientConfig;
 use crate::frame::{self, FRAME_BYTES_MIN};
 use crate::message::{Heartbeat, Logout, TestRequest, fixed_text};
+use crate::release::SyncMode;
 pub use error::ClientError;
 pub use event::{Body, Event};
 
@@ -98,6 +99,7 @@ pub struct Client {
     next_client_seq: u64,
     next_server_seq: u64,
     ack: LogonAck,
+    sync_mode: Option<SyncMode>,
     acked_at: Instant,
     notice: Option<Resumed>,
     attempts_left: u32,
@@ -119,7 +121,7 @@ impl Client {
         };
         let position = options.resume.unwrap_or(SessionPosition { next_client_seq: 1, next_server_seq: 1 });
         let mut link = Link::open(&config.address, options.timeout)?;
-        let ack = logon::establish(&mut link, &member, position, options.timeout)?;
+        let (ack, sync_mode) = logon::establish(&mut link, &member, position, options.timeout)?;
         let next_server_seq = first_replayed(&ack, position.next_server_seq, options.resume.is_none())?;
         Ok(Client {
             address: config.address.clone(),
@@ -130,6 +132,7 @@ impl Client {
             next_client_seq: ack.next_client_seq.get(),
             next_server_seq,
             ack,
+            sync_mode,
             acked_at: Instant::now(),
             notice: None,
             attempts_left: options.reconnect_attempts,
@@ -229,6 +232,11 @@ impl Client {
 
     pub fn is_connected(&self) -> bool {
         self.link.is_some()
+    }
+
+    /// What the venue waits for before it says anything; none if it named a mode that this client does not know.
+    pub fn sync_mode(&self) -> Option<SyncMode> {
+        self.sync_mode
     }
 
     /// What the venue announced at the last logon.
@@ -481,11 +489,13 @@ impl Client {
 
     fn resume_once(&mut self) -> Result<Resumed, ClientError> {
         let mut link = Link::open(&self.address, self.options.timeout)?;
-        let ack = logon::establish(&mut link, &self.member, self.position(), self.options.timeout)?;
+        let (ack, sync_mode) =
+            logon::establish(&mut link, &self.member, self.position(), self.options.timeout)?;
         first_replayed(&ack, self.next_server_seq, false)?;
         self.agree_on_commands(ack.next_client_seq.get())?;
         let resent = self.sent.len();
         (self.ack, self.acked_at, self.link) = (ack, Instant::now(), Some(link));
+        self.sync_mode = sync_mode;
         self.sent.rewind();
         let _ = self.flush_once();
         let replayed = ack.next_server_seq.get() - self.next_server_seq;

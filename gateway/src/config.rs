@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal;
 use crate::message::fixed_text;
+use crate::release::{Release, SyncMode};
 use crate::snapshots::retention::SNAPSHOTS_MIN;
 
 pub const CONFIG_FILE: &str = "ballast.toml";
@@ -82,6 +83,12 @@ pub enum Idle {
 pub struct Journal {
     #[serde(default)]
     pub sync: SyncMode,
+    /// With sync = "async": after so long the sync of a group starts.
+    #[serde(default = "async_ms_default")]
+    pub async_ms: u64,
+    /// With sync = "async": the journal takes no more commands while this much is not durable.
+    #[serde(default = "async_mib_default")]
+    pub async_mib: u64,
     #[serde(default)]
     pub back_end: BackEnd,
     #[serde(default = "segment_mib_default")]
@@ -110,15 +117,6 @@ pub struct Journal {
     /// One that is so far behind ends the venue; 0 is never.
     #[serde(default)]
     pub consumer_halt_mib: u64,
-}
-
-/// Which watermark releases output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SyncMode {
-    /// Durable on this machine's disk.
-    #[default]
-    Group,
 }
 
 /// How groups reach the disk; the files do not depend on it.
@@ -249,6 +247,14 @@ pub struct Key {
 fn connections_default() -> usize {
     1_024
 }
+fn async_ms_default() -> u64 {
+    10
+}
+
+fn async_mib_default() -> u64 {
+    16
+}
+
 fn segment_mib_default() -> u64 {
     64
 }
@@ -292,6 +298,8 @@ impl Default for Journal {
     fn default() -> Journal {
         Journal {
             sync: SyncMode::default(),
+            async_ms: async_ms_default(),
+            async_mib: async_mib_default(),
             back_end: BackEnd::default(),
             segment_mib: segment_mib_default(),
             mark_every: mark_every_default(),
@@ -363,6 +371,12 @@ impl Config {
         if !(4..=4_096).contains(&self.journal.segment_mib) {
             return Err("[journal] segment_mib must be from 4 to 4096".into());
         }
+        if !(1..=10_000).contains(&self.journal.async_ms) {
+            return Err("[journal] async_ms must be from 1 to 10000".into());
+        }
+        if !(1..=1_024).contains(&self.journal.async_mib) {
+            return Err("[journal] async_mib must be from 1 to 1024".into());
+        }
         if self.journal.mark_every == 0 {
             return Err("[journal] mark_every must be at least 1".into());
         }
@@ -392,6 +406,14 @@ impl Config {
         self.accounts.iter().try_for_each(Account::check)?;
         self.sessions.iter().try_for_each(|session| session.check(self))?;
         self.keys().map(|_| ())
+    }
+
+    pub fn release(&self) -> Release {
+        Release {
+            mode: self.journal.sync,
+            async_ns: self.journal.async_ms * 1_000_000,
+            unsynced_bytes_max: self.journal.async_mib << 20,
+        }
     }
 
     /// The instrument that a leg names.

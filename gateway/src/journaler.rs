@@ -1,6 +1,6 @@
 //! The journal's stage: copies groups from the log ring into the journal, closes a group when there is nothing more to copy,
-//! makes it durable, and publishes the released watermark. While a sync runs, the engine goes on, and what it says
-//! meanwhile is the next group: batches are as large as the disk is slow.
+//! makes it durable as the sync mode says, and publishes the released watermark. While a sync runs, the engine goes on,
+//! and what it says meanwhile is the next group: batches are as large as the disk is slow.
 
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -8,6 +8,7 @@ use journal::{Kind, Record, WriteError, Writer};
 
 use crate::clock::Clock;
 use crate::log::Entry;
+use crate::release::{Release, SyncMode};
 use crate::ring::{Bell, LogReader};
 use crate::snapshots::reference::SnapshotReference;
 use crate::stage::{Ending, Released, Stage};
@@ -28,6 +29,9 @@ pub struct Journaler {
     matcher: Bell,
     ending: Ending,
     clock: Clock,
+    release: Release,
+    /// When the oldest group that is not durable was closed; only where output does not wait for the disk.
+    unsynced_ns: Option<u64>,
     /// When the last group was synced, until the mark has followed it.
     unmarked_ns: Option<u64>,
     look_ns: u64,
@@ -54,11 +58,13 @@ pub struct Parts {
     pub to_record: Receiver<SnapshotReference>,
     /// Told of each that does, durably.
     pub recorded: Sender<u64>,
+    pub release: Release,
 }
 
 impl Journaler {
     pub fn new(parts: Parts) -> Journaler {
-        let Parts { writer, log, released, net, matcher, ending, clock, to_record, recorded } = parts;
+        let Parts { writer, log, released, net, matcher, ending, clock, to_record, recorded, release } =
+            parts;
         Journaler {
             writer: Some(writer),
             log,
@@ -67,6 +73,8 @@ impl Journaler {
             matcher,
             ending,
             clock,
+            release,
+            unsynced_ns: None,
             unmarked_ns: None,
             look_ns: 0,
             told: None,
@@ -76,13 +84,14 @@ impl Journaler {
         }
     }
 
-    /// Copies what is there, at most one group.
+    /// Copies what is there, at most one group. A group of the mode `sync` holds one command.
     fn copy(&mut self) -> Result<usize, WriteError> {
+        let group_bytes = if self.release.mode == SyncMode::Sync { 1 } else { GROUP_BYTES };
         let Some(writer) = self.writer.as_mut() else { return Ok(0) };
         let mut copied = 0;
         while let Some(frame) = self.log.peek() {
             let (entry, payload) = Entry::read(frame);
-            if entry.kind() == Kind::Command && writer.open_group_bytes() >= GROUP_BYTES {
+            if entry.kind() == Kind::Command && writer.open_group_bytes() >= group_bytes {
                 break;
             }
             writer.append(&Record {
@@ -128,26 +137,63 @@ impl Journaler {
 
     fn group(&mut self) -> Result<usize, WriteError> {
         self.look_ahead(self.clock.now_ns());
+        if !self.follow_the_disk()? {
+            // A sync is under way, so there is something to look at again, and nothing has come to its end.
+            return Ok(1);
+        }
         let copied = self.copy()? + self.record_snapshot()?;
         if copied > 0 {
             self.log.release();
             self.matcher.ring();
+            // Whoever asked for a record of a snapshot is told that it is durable.
+            let waits = self.release.mode.waits_for_the_disk() || self.recording.is_some();
             let writer = self.writer.as_mut().expect("something was copied into it");
-            writer.close_group()?;
-            let durable = writer.sync()?;
-            writer.watermarks().publish_released(durable);
-            self.released.publish(durable);
+            let written = writer.close_group()?;
+            let released = if waits { writer.sync()? } else { written };
+            writer.watermarks().publish_released(released);
+            self.released.publish(released);
             self.net.ring();
             if let Some(seq) = self.recording.take() {
                 // Whoever asked may have ended.
                 let _ = self.recorded.send(seq);
             }
-            self.unmarked_ns = Some(self.clock.now_ns());
+            let now_ns = self.clock.now_ns();
+            if waits {
+                self.unmarked_ns = Some(now_ns);
+            } else {
+                self.unsynced_ns.get_or_insert(now_ns);
+            }
         } else if self.unmarked_ns.is_some_and(|since| self.clock.now_ns() > since + IDLE_NS) {
             self.writer.as_mut().map_or(Ok(()), Writer::sync_mark)?;
             self.unmarked_ns = None;
         }
         Ok(copied)
+    }
+
+    /// Lets the disk follow a mode that does not wait for it. False while more is not durable than may be: then nothing is
+    /// copied, the log ring fills, and the engine waits.
+    fn follow_the_disk(&mut self) -> Result<bool, WriteError> {
+        if self.release.mode != SyncMode::Async {
+            return Ok(true);
+        }
+        let now_ns = self.clock.now_ns();
+        let Some(writer) = self.writer.as_mut() else { return Ok(true) };
+        writer.look_at_sync()?;
+        let unsynced = writer.unsynced_bytes();
+        if unsynced == 0 {
+            if self.unsynced_ns.take().is_some() {
+                self.unmarked_ns = Some(now_ns);
+            }
+            return Ok(true);
+        }
+        let is_full = unsynced >= self.release.unsynced_bytes_max;
+        if is_full || self.unsynced_ns.is_some_and(|since| now_ns >= since + self.release.async_ns) {
+            // What is closed from here on waits for a sync of its own.
+            if writer.start_sync()? {
+                self.unsynced_ns = Some(now_ns);
+            }
+        }
+        Ok(!is_full)
     }
 
     fn close(&mut self) -> Result<(), WriteError> {

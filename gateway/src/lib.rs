@@ -27,6 +27,7 @@ pub mod peers;
 pub mod pipeline;
 pub mod quoting;
 pub mod recovery;
+pub mod release;
 #[allow(unsafe_code)]
 pub mod ring;
 pub mod sentence;

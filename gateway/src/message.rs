@@ -29,7 +29,7 @@ blocks! {
 
     Challenge = 2, 64 {
         session_id: U64, server_nonce: [u8; 32], server_time: U64, engine_epoch: U64,
-        schema_version_min: U16, schema_version_max: U16, pad_a: U32,
+        schema_version_min: U16, schema_version_max: U16, sync_mode: u8, pad_a: u8, pad_b: U16,
     }
 
     Logout = 6, 40 { code: U16, pad_a: U16, pad_b: U32, text: [u8; 32] }

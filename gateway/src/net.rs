@@ -22,6 +22,7 @@ use crate::log::Entry;
 use crate::message::{Retransmission, RetransmitReject, RetransmitRequest, TestRequest};
 use crate::outbox::{Notice, Outboxes, Stream};
 use crate::peers::Peers;
+use crate::release::SyncMode;
 use crate::ring::{Bell, IngressSender, LogReader};
 use crate::session::{Door, Verdict, heartbeat, payload_parts};
 use crate::stage::{Ending, Released, Stage};
@@ -67,6 +68,7 @@ pub struct Net {
     matcher: Bell,
     keys: Keys,
     engine_epoch: u64,
+    sync_mode: SyncMode,
     clock: Clock,
     ending: Ending,
     timer_ns: u64,
@@ -89,6 +91,8 @@ pub struct Parts {
     pub matcher: Bell,
     pub keys: Keys,
     pub engine_epoch: u64,
+    /// Told to whoever asks for a challenge.
+    pub sync_mode: SyncMode,
     pub clock: Clock,
     pub ending: Ending,
 }
@@ -130,6 +134,7 @@ impl Net {
             matcher: parts.matcher,
             keys: parts.keys,
             engine_epoch: parts.engine_epoch,
+            sync_mode: parts.sync_mode,
             timer_ns: parts.clock.now_ns(),
             clock: parts.clock,
             ending: parts.ending,
@@ -278,7 +283,13 @@ impl Net {
             let Some(left) = self.logons.checked_sub(1) else { return Step::NotNow };
             self.logons = left;
         }
-        let door = Door { keys: &self.keys, engine_epoch: self.engine_epoch, now_ns, nonce: fresh_nonce };
+        let door = Door {
+            keys: &self.keys,
+            engine_epoch: self.engine_epoch,
+            sync_mode: self.sync_mode,
+            now_ns,
+            nonce: fresh_nonce,
+        };
         let mut session = connection.session.clone();
         self.answers.clear();
         let verdict = session.frame(&frame, &door, &mut self.answers);

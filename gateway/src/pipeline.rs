@@ -97,6 +97,7 @@ pub fn build(
         matcher: matcher_bell.clone(),
         keys,
         engine_epoch: engine.engine_epoch(),
+        sync_mode: config.journal.sync,
         clock: clock.clone(),
         ending: ending.clone(),
     })?;
@@ -122,6 +123,7 @@ pub fn build(
         matcher: matcher_bell,
         ending: ending.clone(),
         clock,
+        release: config.release(),
     });
     Ok(Pipeline {
         net,

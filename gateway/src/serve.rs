@@ -58,7 +58,7 @@ pub fn run_until(
     let bound = listener.local_addr().unwrap_or(address);
     say(format_args!("venue     {} in {}", config.venue.name, directory.display()));
     say(format_args!("journal   {}", recovered.report));
-    say(format_args!("release   after fdatasync (sync = \"group\"): nothing is said before it is durable"));
+    say(format_args!("release   {}", config.release()));
     say(format_args!("back end  {}", journal::BackEnd::from(config.journal.back_end)));
     say(format_args!("threads   {}", plan.shown()));
     say(format_args!("snapshots {}", config.journal.shown()));

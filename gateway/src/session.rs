@@ -16,6 +16,7 @@ use crate::message::{
     Agreed, Challenge, Heartbeat, Hello, Logout, RetransmitRequest, TestRequest, fixed_text, logon_text,
     signature_bytes,
 };
+use crate::release::SyncMode;
 use engine::message::Message;
 
 /// A peer has this long for each step up to the logon.
@@ -62,6 +63,7 @@ pub enum Verdict<'a> {
 pub struct Door<'a> {
     pub keys: &'a Keys,
     pub engine_epoch: u64,
+    pub sync_mode: SyncMode,
     pub now_ns: u64,
     /// Fresh random bytes for a challenge; drawn only when one is made.
     pub nonce: fn() -> Option<[u8; 32]>,
@@ -156,7 +158,9 @@ impl Session {
             engine_epoch: U64::new(agreed.engine_epoch),
             schema_version_min: U16::new(SCHEMA_VERSION),
             schema_version_max: U16::new(SCHEMA_VERSION),
-            pad_a: U32::new(0),
+            sync_mode: door.sync_mode as u8,
+            pad_a: 0,
+            pad_b: U16::new(0),
         };
         frame::append(out, 0, 0, door.now_ns, challenge);
         self.state = State::Challenged { session_id, agreed };

@@ -135,6 +135,16 @@ impl<W: Write> Shell<W> {
             portfolio.positions.len(),
         );
         shell.say(&hello)?;
+        shell.say(&match shell.client.sync_mode() {
+            Some(mode) if mode.waits_for_the_disk() => {
+                format!("what it says is durable (sync = \"{}\")", mode.name())
+            }
+            Some(mode) => format!(
+                "what it says is NOT yet durable, a power cut may take it back (sync = \"{}\")",
+                mode.name()
+            ),
+            None => "it names a sync mode that this client does not know".into(),
+        })?;
         let oldest = shell.client.logon_ack().oldest_server_seq.get();
         if oldest > 1 {
             shell.say(&format!(

@@ -12,6 +12,7 @@ use gateway::frame::{self, FRAME_BYTES_MIN};
 use gateway::message::{
     Agreed, Challenge, Heartbeat, Hello, Logout, RetransmitRequest, TestRequest, logon_text, signature_words,
 };
+use gateway::release::SyncMode;
 use gateway::session::{Door, LOGON_FAILURES_MAX, Session, State, Verdict};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
@@ -50,7 +51,7 @@ fn nonce() -> Option<[u8; 32]> {
 }
 
 fn door(keys: &Keys) -> Door<'_> {
-    Door { keys, engine_epoch: 1, now_ns: NOW_NS, nonce }
+    Door { keys, engine_epoch: 1, sync_mode: SyncMode::Group, now_ns: NOW_NS, nonce }
 }
 
 fn hello() -> Hello {

@@ -13,6 +13,7 @@
 
 #![deny(unsafe_code)]
 
+mod background;
 mod base;
 mod bookmark;
 #[allow(unsafe_code)]
@@ -61,6 +62,6 @@ pub use snapshot::{
     Snapshot, SnapshotFault, SnapshotHead, install_snapshot, load_snapshot, remove_snapshot, snapshot_hash,
     snapshot_path, snapshot_seqs, snapshots_directory, write_snapshot,
 };
-pub use storage::{BackEnd, Direct, Mapped, Storage, Written};
+pub use storage::{BackEnd, Direct, Mapped, Storage, Syncer, Written};
 pub use watermark::Watermarks;
 pub use writer::Writer;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::background::Background;
 use crate::bookmark::Bookmark;
 use crate::directory;
 use crate::error::{OpenError, WriteError};
@@ -40,6 +41,9 @@ pub struct Writer {
     written: (u64, Position),
     durable: (u64, Position),
     mark: DurableMark,
+    background: Option<Background>,
+    /// Up to where the sync beside this thread reaches; none when there is none.
+    syncing: Option<(u64, Position)>,
     watermarks: Arc<Watermarks>,
     poisoned: bool,
     /// Dropped last: until then no other writer may start.
@@ -159,6 +163,8 @@ impl Writer {
             written: (tail.seq, end),
             durable: (tail.seq, end),
             mark,
+            background: None,
+            syncing: None,
             watermarks: Arc::new(watermarks),
             poisoned: false,
             _lock: lock,
@@ -248,12 +254,66 @@ impl Writer {
         Ok(self.durable.0)
     }
 
+    /// Starts to make all closed groups durable beside this thread; false if another such sync is under way. Where the
+    /// back end cannot, it is done when this returns.
+    pub fn start_sync(&mut self) -> Result<bool, WriteError> {
+        self.check_alive()?;
+        let result = self.start_background();
+        self.poison_on_error(result)
+    }
+
+    fn start_background(&mut self) -> io::Result<bool> {
+        if self.syncing.is_some() {
+            return Ok(false);
+        }
+        if self.durable.1 == self.written.1 {
+            return Ok(true);
+        }
+        let Some(syncer) = self.storage.syncer()? else { return self.sync_written().map(|()| true) };
+        if self.background.is_none() {
+            self.background = Some(Background::start()?);
+        }
+        self.background.as_mut().expect("it was started").order(syncer)?;
+        self.syncing = Some(self.written);
+        Ok(true)
+    }
+
+    /// D, as far as a sync that was started has brought it. Does not wait.
+    pub fn look_at_sync(&mut self) -> Result<u64, WriteError> {
+        self.check_alive()?;
+        let ended = self.background.as_mut().filter(|_| self.syncing.is_some()).and_then(Background::look);
+        let result = ended.map_or(Ok(()), |ended| self.end_sync(ended));
+        self.poison_on_error(result)?;
+        Ok(self.durable.0)
+    }
+
+    fn end_sync(&mut self, ended: io::Result<()>) -> io::Result<()> {
+        let reached = self.syncing.take().expect("a sync was under way");
+        ended?;
+        self.publish_durable(reached)
+    }
+
+    /// Bytes of closed groups that are not known to be durable.
+    pub fn unsynced_bytes(&self) -> u64 {
+        let ((_, written), (_, durable)) = (self.written, self.durable);
+        let is_here = durable.segment() == written.segment();
+        written.offset() - if is_here { durable.offset() } else { self.active.data_start }
+    }
+
     fn sync_written(&mut self) -> io::Result<()> {
+        if self.syncing.is_some() {
+            let ended = self.background.as_mut().expect("it was started").wait();
+            self.end_sync(ended)?;
+        }
         if self.durable.1 == self.written.1 {
             return Ok(());
         }
         self.storage.sync()?;
-        self.durable = self.written;
+        self.publish_durable(self.written)
+    }
+
+    fn publish_durable(&mut self, reached: (u64, Position)) -> io::Result<()> {
+        self.durable = reached;
         self.watermarks.publish_durable(self.durable.0, self.durable.1);
         self.mark.write(self.durable.0, self.durable.1)
     }

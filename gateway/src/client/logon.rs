@@ -16,6 +16,7 @@ use super::link::Link;
 use super::{ClientError, SessionPosition, now_ns, saturating_add};
 use crate::frame;
 use crate::message::{Agreed, Challenge, Hello, Logout, fixed_text, logon_text, shown_text, signature_words};
+use crate::release::SyncMode;
 
 const COD_OFF: u8 = 1;
 /// Numbers from here on are out of range (rule 2.4), so a count that starts below never overflows.
@@ -35,13 +36,13 @@ pub(super) fn read_key(path: &Path) -> Result<SigningKey, ClientError> {
     SigningKey::from_pkcs8_pem(&pem).map_err(|error| fault(&error))
 }
 
-/// Logs on over `link`, within `patience`.
+/// Logs on over `link`, within `patience`. With the answer comes what the venue waits for before it says anything.
 pub(super) fn establish(
     link: &mut Link,
     member: &Member,
     position: SessionPosition,
     patience: Duration,
-) -> Result<LogonAck, ClientError> {
+) -> Result<(LogonAck, Option<SyncMode>), ClientError> {
     let deadline = saturating_add(Instant::now(), patience);
     let mut client_nonce = [0; 32];
     getrandom::fill(&mut client_nonce)
@@ -54,7 +55,9 @@ pub(super) fn establish(
     let agreed = check_challenge(&challenge, member.session, client_nonce)?;
     say(link, signed(member, position, &agreed))?;
     match hear(link, deadline)? {
-        Heard::LogonAck(ack) => check_ack(ack, member.session),
+        Heard::LogonAck(ack) => {
+            Ok((check_ack(ack, member.session)?, SyncMode::from_wire(challenge.sync_mode)))
+        }
         other => Err(refusal(other, "an answer to the logon")),
     }
 }

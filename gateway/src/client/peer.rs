@@ -18,6 +18,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use crate::client_config::{ClientConfig, ClientInstrument};
 use crate::frame;
 use crate::message::{Agreed, Challenge, Hello, logon_text, signature_bytes};
+use crate::release::SyncMode;
 
 pub(crate) const SESSION: u64 = 7;
 pub(crate) const KEY_ID: u64 = 3;
@@ -135,7 +136,9 @@ impl Connection {
                 engine_epoch: U64::new(EPOCH),
                 schema_version_min: U16::new(1),
                 schema_version_max: U16::new(1),
-                pad_a: U32::ZERO,
+                sync_mode: SyncMode::Group as u8,
+                pad_a: 0,
+                pad_b: U16::ZERO,
             },
         );
         let logon: Logon = self.hear().expect("a logon").block();

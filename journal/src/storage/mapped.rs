@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 
-use super::{Storage, none_attached};
+use super::{Storage, Syncer, none_attached, syncer_of};
 use crate::map::StoreMap;
 
 #[derive(Default)]
@@ -29,5 +29,10 @@ impl Storage for Mapped {
     fn sync(&mut self) -> io::Result<()> {
         let (file, _) = self.attached.as_ref().ok_or_else(none_attached)?;
         file.sync_data()
+    }
+
+    fn syncer(&self) -> io::Result<Option<Syncer>> {
+        let (file, _) = self.attached.as_ref().ok_or_else(none_attached)?;
+        syncer_of(file)
     }
 }

@@ -27,6 +27,20 @@ pub trait Storage: Send {
 
     /// Returns when everything written so far is durable.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// What makes durable, on another thread, everything written so far; none where only `sync` can. An error of the
+    /// write-back must be told to it as it would be to `sync`.
+    fn syncer(&self) -> io::Result<Option<Syncer>> {
+        Ok(None)
+    }
+}
+
+pub type Syncer = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// fdatasync on a second handle of the same open file, which shares its errors.
+fn syncer_of(file: &File) -> io::Result<Option<Syncer>> {
+    let file = file.try_clone()?;
+    Ok(Some(Box::new(move || file.sync_data())))
 }
 
 /// Which of the back ends a writer uses. The file format does not depend on it, and it may change at every open.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::{Storage, none_attached};
+use super::{Storage, Syncer, none_attached, syncer_of};
 
 #[derive(Default)]
 pub struct Written {
@@ -24,5 +24,9 @@ impl Storage for Written {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.as_ref().ok_or_else(none_attached)?.sync_data()
+    }
+
+    fn syncer(&self) -> io::Result<Option<Syncer>> {
+        syncer_of(self.file.as_ref().ok_or_else(none_attached)?)
     }
 }

@@ -1,6 +1,7 @@
 //! The journal against its own promises: what is written is read, what is durable is never lost, what is damaged
 //! is never believed. One file per concern; `support` holds the workload, the oracle and the faulty disk.
 
+mod background;
 mod bit_rot;
 mod follower;
 mod kills;
