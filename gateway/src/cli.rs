@@ -1,5 +1,6 @@
 //! The command line of `ballast`: what can be asked, what is answered, and the exit codes. 0 ok, 1 error, 2 usage, 3 damaged
-//! or different, 4 not found, 5 refused, 7 the disk failed under a mapping while the venue ran.
+//! or different, 4 not found, 5 refused, 6 the journal's disk failed while the venue ran, 7 it failed under a
+//! mapping.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,13 @@ pub const EXIT_ERROR: u8 = 1;
 pub const EXIT_DAMAGED: u8 = 3;
 pub const EXIT_NOT_FOUND: u8 = 4;
 pub const EXIT_REFUSED: u8 = 5;
+pub const EXIT_DISK: u8 = 6;
 pub const EXIT_BUS: u8 = 7;
 
 #[derive(Debug, Parser)]
 #[command(name = "ballast", version, about = "A derivatives exchange core: order book, margin, journal.")]
 #[command(
-    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 damaged or different, 4 not found, 5 refused, 7 the disk failed under a mapped file."
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 damaged or different, 4 not found, 5 refused, 6 the journal's disk failed, 7 it failed under a mapped file."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -222,7 +222,7 @@ impl Stage for Journaler {
             }
             Err(error) => {
                 self.writer = None;
-                self.ending.fail(format!("the journal cannot be written: {error}"));
+                self.ending.fail_at_the_disk(format!("the journal cannot be written: {error}"));
                 self.net.ring();
                 0
             }

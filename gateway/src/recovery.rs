@@ -39,6 +39,11 @@ pub enum StartError {
     Locked(String),
     /// Durable data is damaged, or a replay says something else than was said then.
     Damaged(String),
+    /// What the journal holds does not allow a start; `report` says it in JSON.
+    JournalRefused {
+        text: String,
+        report: String,
+    },
     Other(String),
 }
 
@@ -178,7 +183,7 @@ fn recovered(
 }
 
 fn start_error(error: OpenError) -> StartError {
-    let text = error.to_string();
+    let (text, report) = (error.to_string(), error.report());
     match error {
         OpenError::Locked { .. } => StartError::Locked(text),
         OpenError::Damaged(_)
@@ -187,7 +192,7 @@ fn start_error(error: OpenError) -> StartError {
         | OpenError::IdentityMissing { .. }
         | OpenError::OtherJournal { .. }
         | OpenError::BookmarkRefused { .. }
-        | OpenError::Replay { .. } => StartError::Damaged(text),
+        | OpenError::Replay { .. } => StartError::JournalRefused { text, report },
         _ => StartError::Other(text),
     }
 }

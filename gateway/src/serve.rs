@@ -4,14 +4,15 @@
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use journal::{Watermarks, bus};
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::cli::{EXIT_BUS, EXIT_DAMAGED, EXIT_ERROR, EXIT_REFUSED, Failure, load, say};
+use crate::cli::{EXIT_BUS, EXIT_DAMAGED, EXIT_DISK, EXIT_ERROR, EXIT_REFUSED, Failure, load, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drift;
@@ -40,12 +41,19 @@ pub fn run_until(
         signal_hook::flag::register(signal, ending.asked_flag())
             .map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
     }
+    // A limit on the size of files is then an error of the write that meets it, and not an end without a word.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())
+        .map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
     let clock = Clock::start();
     let armed = |error| failed(format!("cannot answer SIGBUS: {error}"));
     bus::end_with(EXIT_BUS, None).map_err(armed)?;
     let recovered = recovery::open(directory, &config, &clock).map_err(|error| match error {
         StartError::Locked(text) => Failure::new(EXIT_REFUSED, text),
         StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
+        StartError::JournalRefused { text, report } => {
+            say(report);
+            Failure::new(EXIT_DAMAGED, text)
+        }
         StartError::Other(text) => failed(text),
     })?;
     // Only now, because a directory that is refused is left as it is.
@@ -96,7 +104,10 @@ pub fn run_until(
             say(format_args!("stopped   at seq {durable}, everything durable"));
             ending.halted().map_or(Ok(()), |reason| Err(failed(format!("halted: {reason}"))))
         }
-        Err(reason) => Err(failed(format!("{reason}; durable up to seq {durable}; start again to recover"))),
+        Err(reason) => {
+            let code = if ending.disk_failed() { EXIT_DISK } else { EXIT_ERROR };
+            Err(Failure::new(code, format!("{reason}; durable up to seq {durable}; start again to recover")))
+        }
     }
 }
 

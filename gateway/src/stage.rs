@@ -45,6 +45,7 @@ struct Phases {
     journal_done: AtomicBool,
     failure: OnceLock<String>,
     halted: OnceLock<String>,
+    disk_failed: AtomicBool,
 }
 
 impl Ending {
@@ -102,6 +103,16 @@ impl Ending {
 
     pub fn halted(&self) -> Option<&str> {
         self.0.halted.get().map(String::as_str)
+    }
+
+    /// As `fail`, because the journal's disk did not take what it was given.
+    pub fn fail_at_the_disk(&self, reason: String) {
+        self.0.disk_failed.store(true, Ordering::Release);
+        self.fail(reason);
+    }
+
+    pub fn disk_failed(&self) -> bool {
+        self.0.disk_failed.load(Ordering::Acquire)
     }
 
     pub fn failure(&self) -> Option<&str> {

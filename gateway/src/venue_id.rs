@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use journal::Reader;
+use journal::{ReadError, Reader};
 
 use crate::config::to_hex;
 use crate::recovery::StartError;
@@ -17,7 +17,12 @@ fn known(directory: &Path) -> Option<String> {
 }
 
 fn of_journal(journal: &Path) -> Result<String, StartError> {
-    let reader = Reader::open(journal).map_err(|error| StartError::Damaged(error.to_string()))?;
+    let reader = Reader::open(journal).map_err(|error| match error {
+        ReadError::Open(error) => {
+            StartError::JournalRefused { text: error.to_string(), report: error.report() }
+        }
+        other => StartError::Damaged(other.to_string()),
+    })?;
     Ok(to_hex(&reader.identity().journal_id))
 }
 

@@ -32,6 +32,7 @@ mod reader;
 mod record;
 mod recovery;
 mod repair;
+mod report;
 mod retention;
 mod scan;
 mod scrub;

@@ -1,8 +1,9 @@
-//! The disk as a running venue meets it: every back end carries a venue through `kill -9`, and a disk that fails under a
-//! mapping ends the venue with its own exit code, the place kept, and nothing said that is not durable.
+//! The disk as a running venue meets it: every back end carries a venue through `kill -9`; a disk that takes nothing more,
+//! or fails under a mapping, ends the venue with its own exit code and nothing said that is not durable.
 
 use std::fs::{self, OpenOptions};
 
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tests::member::Member;
 use tests::venue::Home;
 
@@ -33,18 +34,44 @@ fn a_venue_goes_on_where_it_was_killed_whatever_its_back_end_is_then() {
 #[test]
 fn a_disk_that_fails_under_the_mapping_ends_the_venue_and_is_kept() {
     let home = with_back_end("mapped");
+    assert!(home.serve().terminate().0.success(), "a first life, so that the second is a recovery");
     let venue = home.serve();
     let mut alice = Member::new(home.path(), "alice");
     alice.trade();
     let log = home.path().join("fault.log");
     assert_eq!(fs::read_to_string(&log).expect("opened ahead"), "");
-    let segment = home.journal().join("00000000000000000001.seg");
-    let segment = OpenOptions::new().write(true).open(segment).expect("the first segment");
+    let segment = home.journal().join("00000000000000000002.seg");
+    let segment = OpenOptions::new().write(true).open(segment).expect("the second segment");
     segment.set_len(4096).expect("its blocks are gone");
     alice.order();
     assert_eq!(alice.hear(), "closed", "nothing is said of what is not durable");
     let (status, said) = venue.ended();
     assert_eq!(status.code(), Some(7), "{said:?}");
     let kept = fs::read_to_string(&log).expect("kept");
-    assert!(kept.starts_with("SIGBUS: the disk failed under a mapped file: segment=1 offset="), "{kept}");
+    assert!(kept.starts_with("SIGBUS: the disk failed under a mapped file: segment=2 offset="), "{kept}");
+}
+
+/// A limit on the size of files stands for any error of the journal's disk: no byte is taken any more.
+#[test]
+fn a_disk_that_takes_nothing_more_ends_the_venue_and_loses_nothing() {
+    for name in ["written", "mapped", "direct"] {
+        let home = with_back_end(name);
+        let venue = home.serve();
+        let mut alice = Member::new(home.path(), "alice");
+        (0..10).for_each(|_| alice.trade());
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let none = Rlimit { current: Some(0), maximum };
+        prlimit(Some(venue.pid()), Resource::Fsize, none).expect("it is ours");
+        let seq = alice.order();
+        let heard = alice.hear();
+        assert!(["Logout Internal", "closed"].contains(&heard.as_str()), "{name}: {heard}");
+        let (status, said) = venue.ended();
+        assert_eq!(status.code(), Some(6), "{name}: {said:?}");
+        // What was not answered may be there or not; everything that was answered is.
+        let venue = home.serve();
+        alice.peer = tests::peer::Peer::connect(home.path(), "alice");
+        let ack = alice.peer.log_on(alice.next_server_seq);
+        assert!([seq, seq + 1].contains(&ack.next_client_seq.get()), "{name}: {ack:?}");
+        assert!(venue.terminate().0.success());
+    }
 }

@@ -154,7 +154,16 @@ fn a_journal_that_is_damaged_where_it_was_durable_is_not_served_and_not_touched(
     bad[4096 + 600] ^= 0x10;
     std::fs::write(&segment, &bad).expect("the directory is ours");
     let before = contents(home.path());
-    check(&["serve", home.shown()], 3, &["segment=1", "offset="]);
+    check(
+        &["serve", home.shown()],
+        3,
+        &[
+            "segment=1",
+            "offset=",
+            "{\"refusal\":\"damaged\",\"segment\":1,\"offset\":",
+            "\"floor_origin\":\"",
+        ],
+    );
     assert_eq!(changed(&before, &contents(home.path())), [""; 0]);
 
     std::fs::write(&segment, &good).expect("the directory is ours");

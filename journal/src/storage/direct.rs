@@ -1,6 +1,6 @@
 //! The back end `direct`: pwrite past the page cache from aligned memory, each write durable when it returns (O_DIRECT, and
 //! O_DSYNC per write, on the descriptor that made the segment). The kernel drops the cached pages that it overwrites, so
-//! readers' mappings stay coherent. Its sync has nothing left to do.
+//! readers' mappings stay coherent. After the sync at the attachment its sync has nothing left to do.
 
 use std::fs::File;
 use std::io;
@@ -16,6 +16,8 @@ pub struct Direct {
 impl Storage for Direct {
     fn attach(&mut self, _segment: u64, file: File) -> io::Result<()> {
         map::bypass_cache(&file).map_err(|error| refused(&error))?;
+        // What an earlier life left in the page cache: a recovery builds on it, and no write of ours would sync it.
+        file.sync_data()?;
         self.file = Some(file);
         Ok(())
     }
