@@ -19,6 +19,7 @@ use crate::client_config::{ClientConfig, ClientInstrument};
 use crate::decimal;
 use crate::manner::{self, Manner};
 use crate::quoting::{Protection, Quoting};
+use crate::release::SyncMode;
 use crate::sentence::{amount, price, sentence, side_name};
 
 /// How long the prompt leaves a typed line or an event unseen.
@@ -126,25 +127,16 @@ impl<W: Write> Shell<W> {
         let replayed = shell.catch_up().map_err(|error| error.to_string())?;
         let (config, portfolio) = (&shell.config, &shell.portfolio);
         let hello = format!(
-            "connected to {} as {name} (session {}, account {}, {}); {replayed} messages replayed, {} open orders, {} positions",
+            "connected to {} as {name} (session {}, account {}, {}); {replayed} messages replayed, {} open orders, {} positions; {}",
             config.address,
             config.session,
             config.account,
             config.role,
             portfolio.orders.len(),
             portfolio.positions.len(),
+            meant(shell.client.sync_mode()),
         );
         shell.say(&hello)?;
-        shell.say(&match shell.client.sync_mode() {
-            Some(mode) if mode.waits_for_the_disk() => {
-                format!("what it says is durable (sync = \"{}\")", mode.name())
-            }
-            Some(mode) => format!(
-                "what it says is NOT yet durable, a power cut may take it back (sync = \"{}\")",
-                mode.name()
-            ),
-            None => "it names a sync mode that this client does not know".into(),
-        })?;
         let oldest = shell.client.logon_ack().oldest_server_seq.get();
         if oldest > 1 {
             shell.say(&format!(
@@ -556,6 +548,20 @@ fn answers(body: &Body, seq: u64) -> bool {
             (from..from.saturating_add(hole.count.get().into())).contains(&seq)
         }
         body => body.ref_seq() == seq,
+    }
+}
+
+/// What an answer of the venue is worth.
+fn meant(mode: Option<SyncMode>) -> String {
+    match mode {
+        Some(mode) if mode.waits_for_the_disk() => {
+            format!("what it says is durable (sync = \"{}\")", mode.name())
+        }
+        Some(mode) => format!(
+            "what it says is NOT yet durable, a power cut may take it back (sync = \"{}\")",
+            mode.name()
+        ),
+        None => "it names a sync mode that this client does not know".into(),
     }
 }
 
