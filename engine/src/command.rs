@@ -52,7 +52,7 @@ blocks! {
     MassQuote = 113, 28 {
         quote_id: U64, account_id: U32, stp_group: U32, max_delay_us: U32, mmp_group: U16, stp_mode: u8, pad_a: u8,
         flags: U16, pad_b: U16,
-    }
+    } => QuoteEntry
 
     /// The terms of one market-maker protection group; with `reset` 1 only its freeze ends.
     MmpConfig = 114, 56 {

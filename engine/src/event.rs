@@ -60,7 +60,7 @@ blocks! {
     /// The head of the answer to a mass quote; a `GroupSize` and one `QuoteAckEntry` for each entry follow.
     MassQuoteAck = 211, 44 {
         exec_id: U64, quote_id: U64, ref_seq: U64, recv_time: U64, match_time: U64, code: U16, mmp_group: U16,
-    }
+    } => QuoteAckEntry
 
     /// A protection group was breached: all its orders are canceled.
     MmpTriggered = 212, 40 {

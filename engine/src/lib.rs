@@ -7,7 +7,9 @@
 
 pub mod command;
 pub mod event;
+pub mod layout;
 pub mod limits;
+pub mod logic;
 pub mod message;
 pub mod reject;
 pub mod replay;

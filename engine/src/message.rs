@@ -169,23 +169,36 @@ where
     (entries.len() == usize::from(size.num_in_group.get())).then_some((head, entries))
 }
 
-/// Declares a block: fields in wire order, template id, and the size that the schema states.
+/// Declares blocks: fields in wire order, template id, the size that the schema states, and with `=>` the entries of the
+/// group that follows. Writes the table of their layouts as well.
 macro_rules! blocks {
-    ($($(#[$doc:meta])* $name:ident = $template:literal, $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
-        $(#[$doc])*
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq,
-            zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable, zerocopy::Unaligned,
-        )]
-        #[repr(C)]
-        pub struct $name { $(pub $field: $kind),+ }
+    ($($(#[$doc:meta])* $name:ident = $template:literal, $bytes:literal { $($field:ident : $kind:ty),+ $(,)? }
+        $(=> $entry:ident)?)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(
+                Clone, Copy, Debug, PartialEq, Eq,
+                zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable, zerocopy::Unaligned,
+            )]
+            #[repr(C)]
+            pub struct $name { $(pub $field: $kind),+ }
 
-        impl $crate::message::Message for $name {
-            const TEMPLATE: u16 = $template;
-        }
+            impl $crate::message::Message for $name {
+                const TEMPLATE: u16 = $template;
+            }
 
-        const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 4 == 0);
-    )+};
+            const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 4 == 0);
+        )+
+
+        /// One row for each message of this file.
+        pub static LAYOUTS: &[$crate::layout::Layout] = &[$($crate::layout::Layout {
+            name: stringify!($name),
+            template: $template,
+            bytes: $bytes,
+            fields: $crate::message::fields!($name { $($field: $kind),+ }),
+            entry: $crate::message::entry!($($entry)?),
+        }),+];
+    };
 }
 pub(crate) use blocks;
 
@@ -200,7 +213,40 @@ macro_rules! rows {
         #[repr(C)]
         pub struct $name { $(pub $field: $kind),+ }
 
+        impl $name {
+            pub const LAYOUT: $crate::layout::Layout = $crate::layout::Layout {
+                name: stringify!($name),
+                template: 0,
+                bytes: $bytes,
+                fields: $crate::message::fields!($name { $($field: $kind),+ }),
+                entry: None,
+            };
+        }
+
         const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 8 == 0);
     )+};
 }
 pub(crate) use rows;
+
+/// The fields of a declared block, as rows of the table of layouts.
+macro_rules! fields {
+    ($name:ident { $($field:ident : $kind:ty),+ }) => {
+        &[$($crate::layout::Field {
+            name: stringify!($field),
+            offset: std::mem::offset_of!($name, $field),
+            scalar: <$kind as $crate::layout::FieldType>::SCALAR,
+            count: <$kind as $crate::layout::FieldType>::COUNT,
+        }),+]
+    };
+}
+pub(crate) use fields;
+
+macro_rules! entry {
+    () => {
+        None
+    };
+    ($entry:ident) => {
+        Some(&$entry::LAYOUT)
+    };
+}
+pub(crate) use entry;

@@ -8,17 +8,11 @@ use std::fmt;
 
 use zerocopy::FromBytes;
 
-use crate::command::{
-    AccountCreate, CancelOrder, ComboCreate, Command, Continue, Deposit, ExecHistoryRequest, IndexPrice,
-    InstrumentCreate, InstrumentState, Logon, MarkPrice, MassCancel, MassQuote, MmpConfig, ModifyOrder,
-    NewOrder, NewTriggerOrder, OpenOrdersRequest, Refused, Sensitivity, SessionCreate, Tick, VenueOpen,
-};
-use crate::event::{
-    AuctionIndicative, Confirmed, EventSink, HistoryGranted, LogonAck, LogonReject, MassCancelAck,
-    MassQuoteAck, MmpTriggered, NotApplied, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified,
-    OrderRejected, RequestComplete, SessionReject,
-};
-use crate::message::{HEADER_BYTES, Header, Message, ORIGIN_BYTES, ROUTE_BYTES};
+use crate::command::Command;
+use crate::event::EventSink;
+use crate::layout;
+use crate::logic::{self, UnknownLogic};
+use crate::message::{HEADER_BYTES, Header, ORIGIN_BYTES, ROUTE_BYTES};
 use crate::{Due, Engine, Sequenced};
 
 /// A replay that checks. After a `Difference` it has nothing more to say; drop it.
@@ -30,6 +24,8 @@ pub struct Replay {
     shown: usize,
     ts_ns: u64,
     checked: Checked,
+    /// The rules that the last such record put in force.
+    logic: Option<u32>,
 }
 
 /// How much was found equal.
@@ -121,6 +117,31 @@ impl Replay {
         }
         self.checked.marks += 1;
         Ok(())
+    }
+
+    /// A recorded change of the rules, which holds from the command after `seq` on; its payload is the version as u32.
+    pub fn logic(&mut self, seq: u64, payload: &[u8]) -> Result<(), Difference> {
+        self.finish()?;
+        let fault = |what| Err(Difference { seq, sub: 0, what });
+        let last_seq = self.engine.last_seq();
+        if seq != last_seq {
+            return fault(What::LogicOfNoCommand { last_seq });
+        }
+        let Ok(version) = payload.try_into().map(u32::from_le_bytes) else {
+            return fault(What::NoLogic { recorded: payload.into() });
+        };
+        match logic::check(version) {
+            Ok(()) => {
+                self.logic = Some(version);
+                Ok(())
+            }
+            Err(unknown) => fault(What::LogicUnknown(unknown)),
+        }
+    }
+
+    /// The version of the rules that a record has put in force; none before there is one.
+    pub fn logic_recorded(&self) -> Option<u32> {
+        self.logic
     }
 
     /// Nothing more of the last command is to come: an event that the engine said and the record lacks is a difference.
@@ -219,6 +240,9 @@ pub enum What {
     EventMissing { shown: usize, said: usize, computed: Box<[u8]> },
     MarkOfNoCommand { last_seq: u64 },
     DigestDiffers { recorded: Box<[u8]>, computed: Box<[u8; 32]> },
+    LogicOfNoCommand { last_seq: u64 },
+    NoLogic { recorded: Box<[u8]> },
+    LogicUnknown(UnknownLogic),
 }
 
 impl std::error::Error for Difference {}
@@ -298,6 +322,13 @@ impl fmt::Display for Difference {
             What::MarkOfNoCommand { last_seq } => {
                 write!(f, "mark seq {seq}: recorded while the last command is seq {last_seq}")
             }
+            What::LogicOfNoCommand { last_seq } => {
+                write!(f, "rules after seq {seq}: recorded while the last command is seq {last_seq}")
+            }
+            What::NoLogic { recorded } => {
+                write!(f, "rules after seq {seq}: recorded no version: {}", Hex(recorded))
+            }
+            What::LogicUnknown(unknown) => write!(f, "after seq {seq} {unknown}"),
             What::DigestDiffers { recorded, computed } => {
                 write!(
                     f,
@@ -354,19 +385,5 @@ fn name_after(payload: &[u8], envelope: usize) -> String {
 
 /// The name of a template that this build knows.
 pub fn template_name(template_id: u16) -> Option<&'static str> {
-    macro_rules! name_of {
-        ($($message:ident)+) => {
-            match template_id {
-                $($message::TEMPLATE => Some(stringify!($message)),)+
-                _ => None,
-            }
-        };
-    }
-    name_of! {
-        Logon NewOrder NewTriggerOrder ModifyOrder CancelOrder MassCancel MassQuote MmpConfig OpenOrdersRequest ExecHistoryRequest MarkPrice
-        IndexPrice Sensitivity Deposit VenueOpen InstrumentCreate AccountCreate SessionCreate InstrumentState ComboCreate
-        Refused Continue Tick LogonAck LogonReject
-        NotApplied SessionReject OrderAccepted OrderRejected OrderModified OrderCanceled OrderExecuted MassCancelAck MassQuoteAck
-        MmpTriggered RequestComplete HistoryGranted Confirmed AuctionIndicative
-    }
+    layout::find(template_id).map(|layout| layout.name)
 }

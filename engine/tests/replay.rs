@@ -271,6 +271,25 @@ fn every_template_has_a_name() {
     }
 }
 
+#[test]
+fn rules_that_this_build_has_not_are_refused_by_both_numbers() {
+    let mut replay = Replay::new();
+    replay.logic(0, &1_u32.to_le_bytes()).expect("the rules of this build");
+    for (seq, payload, start) in [
+        (
+            0,
+            &2_u32.to_le_bytes()[..],
+            "after seq 0 the journal needs version 2 of the rules; this build knows version 1 only",
+        ),
+        (0, &0_u32.to_le_bytes()[..], "after seq 0 the journal needs version 0 of the rules"),
+        (0, &[1, 0, 0][..], "rules after seq 0: recorded no version: 010000"),
+        (7, &1_u32.to_le_bytes()[..], "rules after seq 7: recorded while the last command is seq 0"),
+    ] {
+        let difference = replay.logic(seq, payload).expect_err("refused").to_string();
+        assert!(difference.starts_with(start), "{difference}");
+    }
+}
+
 /// Numbers without an order of their own, the same on every machine.
 struct Dice(u64);
 
