@@ -23,6 +23,7 @@ mod directory;
 mod error;
 mod group;
 mod identity;
+mod inspect;
 mod lock;
 #[allow(unsafe_code)]
 mod map;
@@ -50,6 +51,7 @@ pub use bookmark::Bookmark;
 pub use cursor::{Cursor, CursorName, cursors, load_cursor, remove_cursor, store_cursor};
 pub use error::{Damage, Floor, FloorOrigin, OpenError, ReadError, WriteError};
 pub use identity::{Identity, Options, load as load_identity};
+pub use inspect::{SegmentState, SegmentSummary, is_being_written, segment_summaries};
 pub use lock::Lock;
 pub use reader::{Limit, Reader};
 pub use record::{FRAME_HEADER_BYTES, Kind, RECORD_PAYLOAD_BYTES_MAX, Record};

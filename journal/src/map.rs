@@ -167,6 +167,19 @@ pub(crate) fn lock_exclusive(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Whether some open file description holds the lock of `file`, which may be open for reading only. Takes nothing.
+pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
+    // SAFETY: `flock` is plain data, for which all zeros is a valid value.
+    let mut whole_file: libc::flock = unsafe { std::mem::zeroed() };
+    whole_file.l_type = libc::F_WRLCK as libc::c_short;
+    whole_file.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: the descriptor is open for the duration of the call and the pointer is to a live `flock`.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut whole_file) } {
+        0 => Ok(whole_file.l_type != libc::F_UNLCK as libc::c_short),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Gives the lock back at once, even while a child between fork and exec still shares the description.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     set_lock(file, libc::F_UNLCK)

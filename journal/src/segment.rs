@@ -174,6 +174,14 @@ impl SegmentHeader {
         }
     }
 
+    pub fn epoch(&self) -> u64 {
+        self.epoch.get()
+    }
+
+    pub fn created_ns(&self) -> u64 {
+        self.created_ns.get()
+    }
+
     pub fn layout(&self) -> Layout {
         let alignment = u64::from(self.group_alignment.get());
         let bytes = self.segment_bytes.get();

@@ -4,6 +4,7 @@
 mod background;
 mod bit_rot;
 mod follower;
+mod inspect;
 mod kills;
 mod power_cut;
 mod processes;
