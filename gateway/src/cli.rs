@@ -11,6 +11,7 @@ use engine::reject::Reject;
 
 use crate::client_config::ClientConfig;
 use crate::config::{CONFIG_FILE, Config};
+use crate::tools::{self, JournalCommand};
 use crate::{dev, init, serve, shell, snapshots};
 
 pub const EXIT_ERROR: u8 = 1;
@@ -66,6 +67,12 @@ enum Command {
     },
     /// Make, list and verify snapshots, from which a start goes on
     Snapshot(snapshots::arguments::Arguments),
+    /// Look at a journal: list, count, print, verify, replay, compare
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Print the digest of the state at the end of a journal, or at some place in it
+    #[command(after_help = "Example: ballast state-hash my-venue --seq 1000")]
+    StateHash(tools::Hash),
     /// Say what a reject code means
     Explain { code: u16 },
 }
@@ -89,6 +96,11 @@ impl Failure {
     pub fn new(code: u8, text: impl Into<String>) -> Failure {
         Failure { code, text: text.into() }
     }
+
+    /// Whoever reads standard output has enough, which is no failure: the end, with nothing more to say.
+    pub fn nobody_reads() -> Failure {
+        Failure::new(0, "")
+    }
 }
 
 /// A line on standard output. Nobody may be listening any more; the venue goes on all the same.
@@ -104,12 +116,16 @@ pub fn run() -> ExitCode {
         Command::Client { directory, name } => client(&directory, &name),
         Command::Dev { directory, listen } => develop(&directory, listen.as_deref()),
         Command::Snapshot(arguments) => snapshots::arguments::run(arguments),
+        Command::Journal(command) => tools::run(&command),
+        Command::StateHash(hash) => tools::state_hash(&hash),
         Command::Explain { code } => explain(code),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("ballast: {}", failure.text);
+            if !failure.text.is_empty() {
+                eprintln!("ballast: {}", failure.text);
+            }
             ExitCode::from(failure.code)
         }
     }

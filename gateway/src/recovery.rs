@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use engine::event::{Confirmed, EventSink};
 use engine::message::{ROUTE_BYTES, block};
 use engine::reject::Reject;
-use engine::{Engine, Sequenced};
+use engine::replay::What;
+use engine::{Engine, Sequenced, logic};
 use journal::{Bookmark, Identity, Kind, OpenError, Options, Record, Recovery, Writer};
 
 use crate::clock::Clock;
 use crate::config::{CONFIG_FILE, Config};
 use crate::genesis::{self, Genesis};
+use crate::logic::renew;
 use crate::outbox::Outboxes;
 use crate::snapshots::reference::SnapshotReference;
 use crate::snapshots::standing::Standing;
@@ -44,6 +46,8 @@ pub enum StartError {
         text: String,
         report: String,
     },
+    /// The journal needs newer rules than this build has.
+    UnknownRules(String),
     Other(String),
 }
 
@@ -86,7 +90,8 @@ fn has_journal(directory: &Path) -> bool {
 }
 
 fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<Recovered, StartError> {
-    let identity = Identity { journal_id, shard: 0, config_hash: [0; 32], logic_version: 1 };
+    let identity =
+        Identity { journal_id, shard: 0, config_hash: [0; 32], logic_version: logic::LOGIC_VERSION };
     let writer = Writer::create(directory, &identity, options).map_err(start_error)?;
     Ok(Recovered {
         engine: Engine::new(),
@@ -102,12 +107,14 @@ fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<R
 /// From the newest snapshot that verifies, or from the journal's start if none does. What was passed over is reported.
 fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> {
     let identity = journal::load_identity(directory).map_err(start_error)?;
+    logic::check(identity.logic_version).map_err(|unknown| StartError::UnknownRules(unknown.to_string()))?;
     let seqs = journal::snapshot_seqs(directory)
         .map_err(|error| StartError::Other(format!("the snapshots cannot be listed: {error}")))?;
     let mut passed_over = String::new();
     for seq in seqs.into_iter().rev() {
         let why = match Standing::load(directory, &identity, seq) {
-            Ok((standing, bookmark)) => match go_on(directory, standing, Some(&bookmark), options) {
+            Ok((standing, bookmark)) => match go_on(directory, &identity, standing, Some(&bookmark), options)
+            {
                 Ok(opened) => return Ok(recovered(directory, opened, Some(seq), &passed_over)),
                 Err(Stopped::Bookmark(error)) => error.to_string(),
                 Err(Stopped::Start(error)) => return Err(error),
@@ -125,7 +132,7 @@ fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> 
             held[0]
         )));
     }
-    match go_on(directory, Standing::default(), None, options) {
+    match go_on(directory, &identity, Standing::default(), None, options) {
         Ok(opened) => Ok(recovered(directory, opened, None, &passed_over)),
         Err(Stopped::Bookmark(error)) => Err(start_error(error)),
         Err(Stopped::Start(error)) => Err(error),
@@ -143,18 +150,30 @@ enum Stopped {
 /// Recovers the journal behind `bookmark`, or all of it, and compares everything that it says with what the engine says.
 fn go_on(
     directory: &Path,
+    identity: &Identity,
     mut standing: Standing,
     bookmark: Option<&Bookmark>,
     options: &Options,
 ) -> Result<(Standing, Writer, Recovery), Stopped> {
-    let mut hear = |record: &Record<'_>| standing.hear(record).map_err(|difference| difference.to_string());
+    let mut is_newer = false;
+    let mut hear = |record: &Record<'_>| {
+        standing.hear(record).map_err(|difference| {
+            is_newer |= matches!(difference.what, What::LogicUnknown(_));
+            difference.to_string()
+        })
+    };
     let storage = options.back_end.storage();
     let opened = Writer::open_from(directory, None, bookmark, options, &mut hear, storage);
-    let (writer, recovery) = opened.map_err(|error| match error {
+    let (mut writer, recovery) = opened.map_err(|error| match error {
         OpenError::BookmarkRefused { .. } => Stopped::Bookmark(error),
+        OpenError::Replay { reason, .. } if is_newer => Stopped::Start(StartError::UnknownRules(reason)),
         error => Stopped::Start(start_error(error)),
     })?;
     standing.finish().map_err(|difference| Stopped::Start(StartError::Damaged(difference.to_string())))?;
+    let active = standing.logic_recorded().unwrap_or(identity.logic_version);
+    renew(active, &mut writer, recovery.last_seq, standing.engine().last_ts_ns()).map_err(|error| {
+        Stopped::Start(StartError::Other(format!("the journal cannot be written: {error}")))
+    })?;
     Ok((standing, writer, recovery))
 }
 

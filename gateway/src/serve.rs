@@ -48,7 +48,7 @@ pub fn run_until(
     let armed = |error| failed(format!("cannot answer SIGBUS: {error}"));
     bus::end_with(EXIT_BUS, None).map_err(armed)?;
     let recovered = recovery::open(directory, &config, &clock).map_err(|error| match error {
-        StartError::Locked(text) => Failure::new(EXIT_REFUSED, text),
+        StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
         StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
         StartError::JournalRefused { text, report } => {
             say(report);

@@ -5,8 +5,6 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use journal::{ReadError, Reader};
-
 use crate::config::to_hex;
 use crate::recovery::StartError;
 
@@ -17,13 +15,11 @@ fn known(directory: &Path) -> Option<String> {
 }
 
 fn of_journal(journal: &Path) -> Result<String, StartError> {
-    let reader = Reader::open(journal).map_err(|error| match error {
-        ReadError::Open(error) => {
-            StartError::JournalRefused { text: error.to_string(), report: error.report() }
-        }
-        other => StartError::Damaged(other.to_string()),
+    let identity = journal::load_identity(journal).map_err(|error| StartError::JournalRefused {
+        text: error.to_string(),
+        report: error.report(),
     })?;
-    Ok(to_hex(&reader.identity().journal_id))
+    Ok(to_hex(&identity.journal_id))
 }
 
 /// There is no journal: then there must never have been one.

@@ -129,9 +129,7 @@ impl fmt::Display for Stop {
                  was verified, and nothing of it may be settled",
                 path.display()
             ),
-            Stop::Different { path, fault: fault @ Fault::UnknownRules { .. } } => {
-                write!(f, "{}: {fault}; follow it with the build that the venue runs", path.display())
-            }
+            Stop::Different { path, fault } if fault.is_newer() => write!(f, "{}: {fault}", path.display()),
             Stop::Different { path, fault } => write!(
                 f,
                 "{}: {fault}\nKeep the journal as it is, halt the venue, and compare the build that wrote it with \

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use engine::Engine;
-use engine::replay::{Checked, Difference, Replay};
+use engine::replay::{Checked, Difference, Replay, What};
 use journal::{Kind, Record};
 
 use crate::ledger::{Disagreement, Ledger};
@@ -17,19 +17,22 @@ pub enum Fault {
     Replay(Difference),
     /// The ledger and the engine part after the command `seq`.
     Ledger { seq: u64, disagreement: Disagreement },
-    /// New rules hold from here on, and this build has none but the first.
-    UnknownRules { seq: u64 },
+}
+
+impl Fault {
+    /// Nothing is wrong but this build, which is older than the rules of the journal.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Fault::Replay(Difference { what: What::LogicUnknown(_), .. }))
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Fault::Replay(unknown) if self.is_newer() => write!(f, "{unknown}"),
             Fault::Replay(difference) => write!(f, "the journal differs from the replay: {difference}"),
             Fault::Ledger { seq, disagreement } => {
                 write!(f, "the ledger differs from the engine after seq {seq}: {disagreement}")
-            }
-            Fault::UnknownRules { seq } => {
-                write!(f, "new rules hold after seq {seq}, which this build does not know")
             }
         }
     }
@@ -57,7 +60,7 @@ impl Verifier {
                 self.replay.mark(record.seq, record.payload).map_err(Fault::Replay)?;
                 self.compare()
             }
-            Kind::Logic => Err(Fault::UnknownRules { seq: record.seq }),
+            Kind::Logic => self.replay.logic(record.seq, record.payload).map_err(Fault::Replay),
             // They change no state: a new leader, a snapshot taken, a loss that an operator signed for. What such a loss
             // took away is noticed all the same, as a seq that is not the next or a digest that differs.
             Kind::Epoch | Kind::SnapshotRef | Kind::Loss => Ok(()),

@@ -187,6 +187,13 @@ fn rules_that_this_build_does_not_know_are_refused_and_the_rest_is_stepped_over(
         records.push(Written { kind, ..template.clone() });
         verify(&records).expect("no change of state");
     }
-    records.push(Written { kind: Kind::Logic, ..template });
-    check_refused(&records, &["new rules hold after seq"]);
+    let logic = |version: u32| Written {
+        kind: Kind::Logic,
+        payload: version.to_le_bytes().into(),
+        ..template.clone()
+    };
+    records.push(logic(1));
+    verify(&records).expect("the rules that held before");
+    records.push(logic(2));
+    check_refused(&records, &["needs version 2 of the rules", "knows version 1 only"]);
 }

@@ -16,17 +16,29 @@ pub const OPTIONS: Options =
     Options { segment_bytes: 4 << 20, group_alignment: 512, back_end: BackEnd::Written };
 
 /// Writes `commands` commands into a new journal and closes it. `closes` says after which seq a group ends, and `hear` is
-/// told the events of each command.
+/// told the events of each command. Returns the digest at the end.
 pub fn journal(
     directory: &Path,
     seed: u64,
     profile: Profile,
     commands: u64,
+    closes: impl FnMut(u64) -> bool,
+    hear: impl FnMut(&[Vec<u8>]),
+) -> [u8; 32] {
+    journal_of(&OPTIONS, directory, (seed, profile), commands, closes, hear)
+}
+
+/// The same in segments and groups of any size.
+pub fn journal_of(
+    options: &Options,
+    directory: &Path,
+    (seed, profile): (u64, Profile),
+    commands: u64,
     mut closes: impl FnMut(u64) -> bool,
     mut hear: impl FnMut(&[Vec<u8>]),
-) {
+) -> [u8; 32] {
     let identity = Identity { journal_id: [5; 16], shard: 0, config_hash: [6; 32], logic_version: 1 };
-    let mut writer = Writer::create(directory, &identity, &OPTIONS).expect("a new journal");
+    let mut writer = Writer::create(directory, &identity, options).expect("a new journal");
     let (mut stream, mut engine) = (Stream::new(seed, profile), Engine::new());
     for count in 1..=commands {
         let command = stream.advance();
@@ -42,6 +54,7 @@ pub fn journal(
         }
     }
     writer.close().expect("it is durable");
+    engine.digest()
 }
 
 fn append(writer: &mut Writer, Sequenced { seq, ts_ns, step, events }: &Sequenced) {

@@ -64,6 +64,7 @@ impl Standing {
                 self.replay.event(record.seq, record.sub, record.payload)
             }
             Kind::Mark => self.replay.mark(record.seq, record.payload),
+            Kind::Logic => self.replay.logic(record.seq, record.payload),
             Kind::SnapshotRef => {
                 self.recorded.extend(SnapshotReference::read(record.payload));
                 Ok(())
@@ -80,6 +81,11 @@ impl Standing {
 
     pub fn engine(&self) -> &Engine {
         self.replay.engine()
+    }
+
+    /// The version of the rules that a record has put in force; none before there is one.
+    pub fn logic_recorded(&self) -> Option<u32> {
+        self.replay.logic_recorded()
     }
 
     /// The bytes of a snapshot's sections. The last command was finished.

@@ -1,0 +1,152 @@
+//! `ballast journal verify`: is every byte what the writer left? With `--replay` also: did the engine say then what it
+//! says now?
+
+use clap::Args;
+use journal::{Ending, Record, Survey};
+
+use super::json::Object;
+use super::output::Output;
+use super::place::Place;
+use super::progress::Progress;
+use super::rerun::Rerun;
+use super::source::{Journal, Step, Walked};
+use crate::cli::{EXIT_DAMAGED, Failure};
+use crate::config::to_hex;
+
+pub const EXAMPLES: &str = "Examples:
+  ballast journal verify my-venue
+  ballast journal verify my-venue --replay --json
+
+Of a venue that runs, everything durable is verified; of one that stands still, everything, its ending included.
+Damage is exit code 3, and the message names segment, offset, last good seq and the durable floor.";
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Run the engine as well and compare every event and every digest
+    #[arg(long)]
+    replay: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Arguments { place, replay } = arguments;
+    let journal = Journal::find(&place.directory)?;
+    let mut rerun = if *replay { Some(Rerun::start(&journal)?) } else { None };
+    let mut progress = Progress::of(journal.last_seq_seen());
+    let mut records: u64 = 0;
+    let walked = journal.walk(&mut |record: &Record<'_>| {
+        records += 1;
+        progress.reached(record.seq);
+        rerun.as_mut().map_or(Ok(()), |rerun| rerun.record(record)).map(|()| Step::Next)
+    });
+    let walked = walked.and_then(|walked| rerun.as_mut().map_or(Ok(()), Rerun::finish).map(|()| walked));
+    drop(progress);
+    let mut output = Output::new();
+    match &walked {
+        Ok(walked) if place.json => output.line(object(records, walked, rerun.as_ref()))?,
+        Ok(walked) => output.line(sentence(records, walked, rerun.as_ref()))?,
+        Err(failure) if place.json && failure.code == EXIT_DAMAGED => output.line(damaged(failure))?,
+        Err(_) => {}
+    }
+    output.flush()?;
+    walked.map(|_| ())
+}
+
+/// The `name=value` pairs of the sentence about damage, for programs; the sentence itself for what has none.
+fn damaged(failure: &Failure) -> String {
+    let object = Object::new().raw("whole", false).text("error", &failure.text);
+    let pairs = failure.text.split(' ').filter_map(|word| word.split_once('='));
+    let object = pairs.fold(object, |object, (name, value)| match name {
+        "segment" | "offset" | "last_good_seq" | "floor_seq" => object.raw(name, value),
+        "floor_position" | "floor_origin" => object.text(name, value),
+        _ => object,
+    });
+    object.end()
+}
+
+fn sentence(records: u64, walked: &Walked, rerun: Option<&Rerun>) -> String {
+    let what = match walked {
+        Walked::ToEnd(survey) => format!(
+            "whole: {} commands, {records} records in {} groups and {} segments up to seq {}; {}",
+            survey.commands,
+            survey.groups,
+            survey.segments,
+            survey.last_seq,
+            ending(survey)
+        ),
+        Walked::ToDurable { seq, .. } => {
+            format!("whole as far as it is durable: {records} records up to seq {seq}; a venue is running")
+        }
+        Walked::Cut => unreachable!("nobody cuts a verification short"),
+    };
+    match rerun.map(|rerun| rerun.replay.checked()) {
+        None => what,
+        Some(checked) => format!(
+            "{what}\nreplayed: {} events and {} digests as they were recorded",
+            checked.events, checked.marks
+        ),
+    }
+}
+
+fn ending(survey: &Survey) -> String {
+    let copies = match survey.header_copies_damaged {
+        0 => String::new(),
+        damaged => format!("; {damaged} headers have only one good copy left"),
+    };
+    let ending = match &survey.ending {
+        Ending::Empty => "nothing was ever written".to_owned(),
+        Ending::Sealed => "sealed at its end".to_owned(),
+        Ending::WholeGroup => "it ends with a whole group".to_owned(),
+        Ending::Torn { bytes, .. } => {
+            format!(
+                "behind it a torn tail of {bytes} bytes that was never durable, which the next start cuts"
+            )
+        }
+    };
+    ending + &copies
+}
+
+fn object(records: u64, walked: &Walked, rerun: Option<&Rerun>) -> String {
+    let object = Object::new().raw("whole", true).raw("records", records);
+    let object = match walked {
+        Walked::ToEnd(survey) => object
+            .raw("running", false)
+            .raw("last_seq", survey.last_seq)
+            .raw("last_ts_ns", survey.last_ts_ns)
+            .raw("commands", survey.commands)
+            .raw("groups", survey.groups)
+            .raw("segments", survey.segments)
+            .raw("epoch", survey.epoch)
+            .text("chain", &to_hex(&survey.chain))
+            .raw("floor_seq", survey.floor.seq)
+            .text("floor_position", &survey.floor.position.to_string())
+            .text("floor_origin", &survey.floor.origin.to_string())
+            .text("end", &survey.end.to_string())
+            .text("ending", ending_name(&survey.ending))
+            .raw("header_copies_damaged", survey.header_copies_damaged),
+        Walked::ToDurable { seq, chain } => {
+            object.raw("running", true).raw("last_seq", seq).text("chain", &to_hex(chain))
+        }
+        Walked::Cut => unreachable!("nobody cuts a verification short"),
+    };
+    match rerun.map(|rerun| rerun.replay.checked()) {
+        None => object.end(),
+        Some(checked) => {
+            let replayed = Object::new()
+                .raw("commands", checked.commands)
+                .raw("events", checked.events)
+                .raw("digests", checked.marks);
+            object.raw("replayed", replayed.end()).end()
+        }
+    }
+}
+
+fn ending_name(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Empty => "empty",
+        Ending::Sealed => "sealed",
+        Ending::WholeGroup => "whole group",
+        Ending::Torn { .. } => "torn tail",
+    }
+}
