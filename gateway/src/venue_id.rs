@@ -15,10 +15,8 @@ fn known(directory: &Path) -> Option<String> {
 }
 
 fn of_journal(journal: &Path) -> Result<String, StartError> {
-    let identity = journal::load_identity(journal).map_err(|error| StartError::JournalRefused {
-        text: error.to_string(),
-        report: error.report(),
-    })?;
+    let identity = journal::load_identity(journal)
+        .map_err(|error| StartError::JournalRefused { text: error.to_string(), report: error.report() })?;
     Ok(to_hex(&identity.journal_id))
 }
 

@@ -203,7 +203,9 @@ fn journal_directory(directory: &Path) -> Result<PathBuf, Failure> {
     }
     venue_id::check(directory, &below).map_err(|error| match error {
         StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
-        StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
+        StartError::Damaged(text) | StartError::JournalRefused { text, .. } => {
+            Failure::new(EXIT_DAMAGED, text)
+        }
         StartError::Other(text) => Failure::new(EXIT_ERROR, text),
     })?;
     Ok(below)
