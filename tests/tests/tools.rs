@@ -167,7 +167,7 @@ fn cat_filters_by_everything() {
     let of_session = cat(&["--session", &session]);
     assert!(of_session.lines().count() > 10);
     assert!(of_session.lines().all(|line| value(line, "session") == session));
-    for line in cat(&["--template", "OrderExecuted"]).lines() {
+    for line in cat(&["--events", "--template", "OrderExecuted"]).lines() {
         assert!(line.contains(r#""last_px":""#), "prices are texts: {line}");
     }
 }
