@@ -1,5 +1,5 @@
 //! What growth costs, and who waits: nanoseconds of one operation with 10^3 to 10^6 resting orders in 1, 100 and 10,000
-//! instruments, and of the next command behind a large one.
+//! instruments (`growth`), with 10^3 to 10^6 accounts (`accounts`), and of the next command behind a large one (`behind`).
 //!
 //! ```text
 //! cargo bench -p benches --bench growth
@@ -117,8 +117,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn open(orders: u32, instruments: u32, accounts: u32) -> Lane {
-        let size = Size { orders, instruments, accounts };
+    fn open(size: Size) -> Lane {
         Lane {
             size,
             market: Market::open(size),
@@ -150,27 +149,40 @@ impl Lane {
     }
 }
 
+/// More orders and more instruments.
 fn growth(options: &Options, watch: &Watch) {
     let (orders, instruments, accounts): (&[u32], &[u32], u32) = match options.test {
         true => (&[64, 256], &[1, 16], 64),
         false => (&[1_000, 10_000, 100_000, 1_000_000], &[1, 100, 10_000], 10_000),
     };
-    let mut lanes: Vec<Lane> = instruments
-        .iter()
-        .flat_map(|instruments| orders.iter().map(move |orders| Lane::open(*orders, *instruments, accounts)))
-        .collect();
+    let with = |instruments| orders.iter().map(move |&orders| Size { orders, instruments, accounts });
+    compare(options, watch, instruments.iter().flat_map(|&instruments| with(instruments)).collect());
+}
+
+/// More accounts.
+fn accounts(options: &Options, watch: &Watch) {
+    let (orders, accounts): (u32, &[u32]) = match options.test {
+        true => (64, &[16, 64]),
+        false => (10_000, &[1_000, 10_000, 100_000, 1_000_000]),
+    };
+    let with = |&accounts| Size { orders, instruments: 100, accounts };
+    compare(options, watch, accounts.iter().map(with).collect());
+}
+
+/// One table: each operation in venues of these sizes, the first of which the ratios are against.
+fn compare(options: &Options, watch: &Watch, sizes: Vec<Size>) {
+    let mut lanes: Vec<Lane> = sizes.into_iter().map(Lane::open).collect();
     for _ in 0..options.rounds {
         lanes.iter_mut().for_each(|lane| lane.turn(watch));
     }
-    println!(
-        "one operation, ns: median / p99 (the median against that of the fewest orders in one instrument); {accounts} accounts"
-    );
-    print!("{:>11} {:>9} {:>10}", "instruments", "orders", "look-ahead");
+    println!("one operation, ns: median / p99 (the median against that of the first size)");
+    print!("{:>11} {:>9} {:>9} {:>10}", "instruments", "orders", "accounts", "look-ahead");
     OPERATIONS.iter().for_each(|operation| print!(" | {:^22}", operation.name));
     println!();
     for lane in &lanes {
         for (looks_ahead, said) in ["off", "on"].into_iter().enumerate() {
-            print!("{:>11} {:>9} {said:>10}", lane.size.instruments, lane.size.orders);
+            let Size { instruments, orders, accounts } = lane.size;
+            print!("{instruments:>11} {orders:>9} {accounts:>9} {said:>10}");
             for (times, smallest) in lane.times.iter().zip(&lanes[0].times) {
                 let [times, smallest] = [times, smallest].map(|times| &times[looks_ahead]);
                 let (median, p99) = (times.value_at_quantile(0.5), times.value_at_quantile(0.99));
@@ -274,6 +286,9 @@ fn main() -> ExitCode {
     let watch = Watch::new();
     if options.wants("growth") {
         growth(&options, &watch);
+    }
+    if options.wants("accounts") {
+        accounts(&options, &watch);
     }
     if options.wants("behind") {
         behind(&options, &watch);

@@ -103,6 +103,11 @@ impl Failure {
     }
 }
 
+/// A line on standard error, as `say`: a log that has run full must not end what it is about.
+pub fn warn(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "ballast: {line}");
+}
+
 /// A line on standard output. Nobody may be listening any more; the venue goes on all the same.
 pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -124,7 +129,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.text.is_empty() {
-                eprintln!("ballast: {}", failure.text);
+                warn(failure.text);
             }
             ExitCode::from(failure.code)
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{EXIT_ERROR, EXIT_NOT_FOUND, Failure, load, say};
+use crate::cli::{EXIT_ERROR, EXIT_NOT_FOUND, Failure, load, say, warn};
 use crate::config::Config;
 use crate::serve;
 use crate::stage::Ending;
@@ -67,7 +67,7 @@ impl Watch {
             std::thread::park_timeout(Duration::from_millis(10));
         }
         if !self.waiter.is_finished() {
-            eprintln!("ballast: the bridge did not end; it is killed");
+            warn("the bridge did not end; it is killed");
             let _ = kill_process(self.pid, Signal::KILL);
         }
         match self.waiter.join().ok().flatten() {
@@ -84,7 +84,7 @@ impl Watch {
 fn wait(mut bridge: Child, ending: &Ending) -> Option<i32> {
     let status = bridge.wait().ok()?;
     if !ending.asked() {
-        eprintln!("ballast: the bridge ended early, {status}; see its message above");
+        warn(format_args!("the bridge ended early, {status}; see its message above"));
     }
     status.code()
 }

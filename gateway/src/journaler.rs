@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use journal::{Kind, Record, WriteError, Writer};
 
+use crate::cli::warn;
 use crate::clock::Clock;
 use crate::log::Entry;
 use crate::release::{Release, SyncMode};
@@ -128,9 +129,9 @@ impl Journaler {
         self.look_ns = now_ns + LOOK_NS;
         let fault = self.writer.as_ref().and_then(Writer::spare_fault);
         if let Some(fault) = fault.as_ref().filter(|fault| self.told.as_ref() != Some(fault)) {
-            eprintln!(
-                "ballast: the next journal segment cannot be made: {fault}; the venue stops when this one is full"
-            );
+            warn(format_args!(
+                "the next journal segment cannot be made: {fault}; the venue stops when this one is full"
+            ));
         }
         self.told = fault;
     }

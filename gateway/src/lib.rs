@@ -1,7 +1,8 @@
 //! The process of the venue: sockets and sessions in front of the engine, the log and the journal behind it.
 //! Knows nothing of matching, margin or chains.
 
-#![deny(unsafe_code)]
+// A print that cannot be written panics: `cli::say` and `cli::warn` do not.
+#![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod cli;
 pub mod client;

@@ -1,11 +1,12 @@
 //! The disk as a running venue meets it: every back end carries a venue through `kill -9`; a disk that takes nothing more,
 //! or fails under a mapping, ends the venue with its own exit code and nothing said that is not durable.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::process::Stdio;
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tests::member::Member;
-use tests::venue::Home;
+use tests::venue::{Home, Venue};
 
 fn with_back_end(name: &str) -> Home {
     Home::new(|text| text.replace("back_end = \"written\"", &format!("back_end = \"{name}\"")))
@@ -51,12 +52,15 @@ fn a_disk_that_fails_under_the_mapping_ends_the_venue_and_is_kept() {
     assert!(kept.starts_with("SIGBUS: the disk failed under a mapped file: segment=2 offset="), "{kept}");
 }
 
-/// A limit on the size of files stands for any error of the journal's disk: no byte is taken any more.
+/// A limit on the size of files stands for any error of the journal's disk: no byte is taken any more, nor by the file that
+/// standard error goes to.
 #[test]
 fn a_disk_that_takes_nothing_more_ends_the_venue_and_loses_nothing() {
     for name in ["written", "mapped", "direct"] {
         let home = with_back_end(name);
-        let venue = home.serve();
+        let errors = File::create(home.path().join("errors")).expect("ours");
+        let mut venue = Venue::spawn_with("serve", &home, Stdio::from(errors));
+        venue.read_until("listening");
         let mut alice = Member::new(home.path(), "alice");
         (0..10).for_each(|_| alice.trade());
         let maximum = getrlimit(Resource::Fsize).maximum;

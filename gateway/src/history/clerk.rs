@@ -14,6 +14,7 @@ use journal::{Kind, Limit, ReadError, Reader, Record};
 use zerocopy::FromBytes;
 
 use super::{End, Errand, PART_BYTES, Part, append_end};
+use crate::cli::warn;
 use crate::clock::Clock;
 use crate::frame::{self, RETRANSMIT};
 use crate::ring::Bell;
@@ -60,7 +61,7 @@ impl Clerk {
         let now_ns = self.office.clock.now_ns();
         let mut find = Find::new(errand, &self.office.accounts, now_ns);
         let end = self.look(&mut find).unwrap_or_else(|error| {
-            eprintln!("ballast: a history cannot be read from the journal: {error}");
+            warn(format_args!("a history cannot be read from the journal: {error}"));
             Some(End::Unreadable(find.errand.next_exec_id))
         });
         let Find { errand, mut frames, .. } = find;

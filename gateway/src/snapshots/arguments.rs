@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use journal::SnapshotHead;
 
-use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_NOT_FOUND, Failure, say};
+use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_NOT_FOUND, Failure, say, warn};
 use crate::config::{Config, to_hex};
 use crate::snapshots::bar::Bar;
 use crate::snapshots::create::{Made, create};
@@ -145,7 +145,7 @@ fn journal_of(directory: &Path) -> Result<PathBuf, Failure> {
 
 fn told(made: &Made, json: bool) {
     for note in &made.notes {
-        eprintln!("ballast: {note}");
+        warn(note);
     }
     let (seq, path) = (made.reference.seq(), made.path.display());
     if json {

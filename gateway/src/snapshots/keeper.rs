@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use journal::{Identity, SnapshotHead, Watermarks, cursors, snapshot_path, snapshot_seqs};
 
-use crate::cli::{EXIT_REFUSED, say};
+use crate::cli::{EXIT_REFUSED, say, warn};
 use crate::config::{self, Config};
 use crate::snapshots::reference::SnapshotReference;
 use crate::snapshots::retention::{self, Policy};
@@ -323,7 +323,7 @@ struct Alarms(std::collections::BTreeMap<String, String>);
 impl Alarms {
     fn raise(&mut self, about: &str, text: String) {
         if self.0.get(about) != Some(&text) {
-            eprintln!("ballast: ALARM: {text}");
+            warn(format_args!("ALARM: {text}"));
             self.0.insert(about.to_owned(), text);
         }
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use journal::{Identity, OpenError, Watermarks, beginning, verify_sealed_segment};
 
+use crate::cli::warn;
+
 /// Between two rounds, and while there is nothing to read.
 const REST: Duration = Duration::from_secs(1);
 
@@ -34,10 +36,10 @@ impl Scrubber {
                 Err(text) if text == told => {}
                 Err(text) => {
                     self.damaged.store(true, Ordering::Release);
-                    eprintln!(
-                        "ballast: ALARM: a sealed segment no longer verifies; restore it from the archive, a backup or \
+                    warn(format_args!(
+                        "ALARM: a sealed segment no longer verifies; restore it from the archive, a backup or \
                          a replica, and remove nothing until then: {text}"
-                    );
+                    ));
                     told = text;
                 }
             }
