@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use engine::reject::Reject;
 
 use crate::client_config::ClientConfig;
-use crate::config::{CONFIG_FILE, Config};
+use crate::config::{CONFIG_FILE, Config, check_listen};
 use crate::tools::{self, JournalCommand};
 use crate::{dev, init, serve, shell, snapshots};
 
@@ -40,7 +40,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Profile::Demo)]
         profile: Profile,
         /// Address and port of order entry; loopback only
-        #[arg(long, default_value = DEFAULT_LISTEN)]
+        #[arg(long, default_value = DEFAULT_LISTEN, value_parser = listen_at)]
         listen: String,
     },
     /// Run the venue of a directory until SIGTERM or SIGINT
@@ -62,7 +62,7 @@ enum Command {
         #[arg(default_value = "ballast-dev")]
         directory: PathBuf,
         /// Address and port, when the directory is made
-        #[arg(long)]
+        #[arg(long, value_parser = listen_at)]
         listen: Option<String>,
     },
     /// Make, list and verify snapshots, from which a start goes on
@@ -134,6 +134,11 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Judged before anything is written.
+fn listen_at(text: &str) -> Result<String, String> {
+    check_listen(text).map(|()| text.to_string())
 }
 
 fn found(directory: &Path) -> Result<(), Failure> {

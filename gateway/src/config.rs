@@ -2,6 +2,7 @@
 //! so nobody behind it checks again. Knows the shape of the file, not what the venue does with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
@@ -355,16 +356,7 @@ impl Config {
 
     /// Every rule that the file's shape does not express.
     pub fn check(&self) -> Result<(), String> {
-        let address: std::net::SocketAddr = self
-            .venue
-            .listen
-            .parse()
-            .map_err(|_| format!("[venue] listen: '{}' is not ADDRESS:PORT", self.venue.listen))?;
-        if !address.ip().is_loopback() {
-            return Err(format!(
-                "[venue] listen: {address} is not a loopback address; plain TCP is served on loopback only"
-            ));
-        }
+        check_listen(&self.venue.listen).map_err(|fault| format!("[venue] listen: {fault}"))?;
         if !(1..=65_536).contains(&self.venue.connections_max) {
             return Err("[venue] connections_max must be from 1 to 65536".into());
         }
@@ -504,6 +496,16 @@ impl Combo {
     }
 }
 
+/// Where a venue may listen.
+pub fn check_listen(text: &str) -> Result<(), String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| format!("'{text}' is not an address with a port, ADDRESS:PORT"))?;
+    if !address.ip().is_loopback() {
+        return Err(format!("{address} is not a loopback address; plain TCP is served on loopback only"));
+    }
+    Ok(())
+}
+
 fn check_symbol(symbol: &str) -> Result<(), String> {
     if symbol.is_empty() || symbol.len() > 32 || !symbol.is_ascii() {
         return Err("symbol must be 1 to 32 ASCII characters".into());
@@ -633,7 +635,7 @@ mod tests {
     #[test]
     fn every_fault_is_named() {
         for (from, to, told) in [
-            ("127.0.0.1:0", "nowhere", "is not ADDRESS:PORT"),
+            ("127.0.0.1:0", "nowhere", "is not an address with a port"),
             ("127.0.0.1:0", "10.0.0.1:7", "loopback only"),
             ("name = \"test\"", "name = \"test\"\nfoo = 1", "unknown field `foo`"),
             ("tick = \"0.5\"", "tick = \"half\"", "not a decimal number"),

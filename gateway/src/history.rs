@@ -88,15 +88,17 @@ impl End {
 enum Answer {
     /// The asker must have room before the clerk goes.
     Due(Errand),
-    /// The clerk is at it, on behalf of this connection.
-    Away(u32),
+    /// The clerk is at it, on behalf of this connection. A later connection of the session waits until the clerk is back,
+    /// so that a session has one errand away however often it comes anew.
+    Away { connection: u32, next: Option<Errand> },
 }
 
 impl Answer {
+    /// Whom it is for.
     fn connection(&self) -> u32 {
         match self {
-            Answer::Due(errand) => errand.connection,
-            Answer::Away(connection) => *connection,
+            Answer::Due(errand) | Answer::Away { next: Some(errand), .. } => errand.connection,
+            Answer::Away { connection, next: None } => *connection,
         }
     }
 }
@@ -128,12 +130,15 @@ impl Desk {
     /// Takes a history that the engine granted. False when the connection has one under way, or too many are. What an
     /// earlier connection of the session asked for is over.
     pub fn ask(&mut self, connection: u32, granted: HistoryGranted) -> bool {
-        let session = granted.session.get();
-        let before = self.answers.get(&session).map(Answer::connection);
-        if before == Some(connection) || (before.is_none() && self.answers.len() == REQUESTS_MAX) {
-            return false;
+        let (session, is_full) = (granted.session.get(), self.answers.len() == REQUESTS_MAX);
+        let errand = Errand::new(connection, granted);
+        match self.answers.get_mut(&session) {
+            Some(answer) if answer.connection() == connection => return false,
+            Some(Answer::Due(due)) => *due = errand,
+            Some(Answer::Away { next, .. }) => *next = Some(errand),
+            None if is_full => return false,
+            None => drop(self.answers.insert(session, Answer::Due(errand))),
         }
-        self.answers.insert(session, Answer::Due(Errand::new(connection, granted)));
         true
     }
 
@@ -153,8 +158,9 @@ impl Desk {
 
     fn take(&mut self, part: Part, askers: &mut impl Askers) {
         let Part { errand, frames, end } = part;
-        let is_wanted = |answer: &Answer| answer.connection() == errand.connection;
-        if !self.answers.get(&errand.session).is_some_and(is_wanted) {
+        let Some(Answer::Away { next, .. }) = self.answers.get_mut(&errand.session) else { return };
+        if let Some(next) = next.take() {
+            self.answers.insert(errand.session, Answer::Due(next));
             return;
         }
         askers.tell(errand.session, errand.connection, &frames);
@@ -176,7 +182,7 @@ impl Desk {
             }
             match errands.try_send(errand.clone()) {
                 Ok(()) => {
-                    *answer = Answer::Away(errand.connection);
+                    *answer = Answer::Away { connection: errand.connection, next: None };
                     sent += 1;
                     true
                 }
@@ -295,6 +301,8 @@ mod tests {
         // The session comes back and asks anew while the clerk is still at the first.
         room.gone.insert(1);
         assert!(desk.ask(3, granted(5)));
+        desk.attend(&mut room);
+        assert!(errands.try_recv().is_err(), "a session has one errand away");
         parts.send(part(old, 5, None)).expect("there is room");
         parts.send(part(other, 6, None)).expect("there is room");
         desk.attend(&mut room);

@@ -78,8 +78,9 @@ pub fn run(config: ClientConfig, name: &str) -> Result<(), String> {
     let (sender, lines) = sync_channel(LINES_AHEAD);
     // Reading stdin cannot be given a timeout, so a thread of its own waits there; it ends with the process.
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
+        // A line that is no UTF-8 is still a line: it is answered as one that nobody understands.
+        for line in std::io::stdin().lock().split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 return;
             }
         }

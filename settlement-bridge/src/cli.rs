@@ -189,7 +189,10 @@ impl<W: Write> Printer<'_, W> {
 }
 
 fn verified(follower: &Follower) -> String {
-    let checked = follower.verifier().checked();
+    let (checked, last_seq) = (follower.verifier().checked(), follower.last_seq());
+    if checked.commands == 0 && last_seq > 0 {
+        return format!("nothing new since seq {last_seq}; the ledger agrees with the engine");
+    }
     if checked.commands == 0 {
         return format!(
             "nothing is durable in {}, so nothing was verified; after a restart of the machine, start the venue first",
@@ -198,9 +201,6 @@ fn verified(follower: &Follower) -> String {
     }
     format!(
         "verified {} commands, {} events and {} marks up to seq {}; the ledger agrees with the engine",
-        checked.commands,
-        checked.events,
-        checked.marks,
-        follower.last_seq()
+        checked.commands, checked.events, checked.marks, last_seq
     )
 }

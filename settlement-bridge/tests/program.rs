@@ -54,6 +54,19 @@ fn a_journal_is_verified_to_its_end() {
 }
 
 #[test]
+fn one_that_goes_on_says_that_nothing_is_new() {
+    let venue = traded();
+    let directory = tempfile::tempdir().expect("a directory");
+    write_journal(&directory.path().join("journal"), &venue.records);
+    let state = directory.path().join("state").display().to_string();
+    let said = |_| run(directory.path(), &["--exit-at-end", "--state", &state]);
+    let [first, second] = [0, 1].map(said);
+    assert!(first.0 == 0 && first.2.contains("the ledger agrees with the engine"), "{}", first.2);
+    let seq = venue.engine.last_seq();
+    assert!(second.0 == 0 && second.2.contains(&format!("nothing new since seq {seq}")), "{}", second.2);
+}
+
+#[test]
 fn json_says_what_the_engine_holds() {
     let venue = traded();
     let directory = tempfile::tempdir().expect("a directory");

@@ -65,6 +65,10 @@ fn a_directory_without_a_venue_is_not_found_and_a_broken_file_is_named_with_its_
     let nowhere = tempfile::tempdir().expect("there is room");
     let shown = nowhere.path().to_str().expect("temporary paths are text");
     check(&["serve", shown], 4, &[shown, "holds no ballast.toml", "ballast init"]);
+    for listen in ["bogus", "0.0.0.0:5"] {
+        check(&["init", shown, "--listen", listen], 2, &[listen, "address"]);
+        check(&["dev", shown, "--listen", listen], 2, &[listen, "address"]);
+    }
     assert_eq!(contents(nowhere.path()), BTreeMap::new(), "nothing was made");
 
     let home = Home::new(|text| text);

@@ -161,7 +161,7 @@ fn dev_serves_follows_and_ends_both() {
 }
 
 /// What a script of lines shows in the hand client.
-fn typed(home: &Home, name: &str, lines: &str) -> String {
+fn typed(home: &Home, name: &str, lines: impl AsRef<[u8]>) -> String {
     let mut client = Command::new(program("ballast"))
         .args(["client", home.shown(), name])
         .stdin(Stdio::piped())
@@ -169,7 +169,7 @@ fn typed(home: &Home, name: &str, lines: &str) -> String {
         .spawn()
         .expect("the program starts");
     let input = client.stdin.take().expect("it is piped");
-    std::io::Write::write_all(&mut &input, lines.as_bytes()).expect("it listens");
+    std::io::Write::write_all(&mut &input, lines.as_ref()).expect("it listens");
     drop(input);
     let done = client.wait_with_output().expect("it ends at the end of its input");
     assert!(done.status.success(), "{name}: {}", done.status);
@@ -192,6 +192,11 @@ fn a_person_trades_by_hand() {
         let text = typed(&home, name, lines);
         assert!(text.contains(shown), "{name}: {text}");
     }
+    let text = typed(&home, "bob", b"\xff\xfe\nbuy BTC-PERP 1 49000\nquit\n");
+    assert!(
+        text.contains("c2 accepted: buy 1 lot"),
+        "what comes behind a line that is no text is read: {text}"
+    );
 }
 
 /// Combos at prices below zero, quotes under protection, and stops, over real sockets and by hand.

@@ -111,8 +111,11 @@ impl Journal {
         let mut reader = Reader::open(&self.directory).map_err(read_failure)?;
         let mut guarded = Guarded { visit, interrupted: &self.interrupted, ended: None };
         while !self.interrupted.load(Ordering::Relaxed) {
-            if guarded.drain(&mut reader)? {
-                return Ok(());
+            match guarded.drain(&mut reader) {
+                Ok(false) => {}
+                // Whoever follows ends it so.
+                Err(_) if self.interrupted.load(Ordering::Relaxed) => return Ok(()),
+                ended => return ended.map(drop),
             }
             idle()?;
             sleep(REST);
