@@ -13,7 +13,7 @@ use tests::member::Member;
 use tests::venue::{Home, Venue, run};
 
 /// For whatever must happen by itself, on any machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A venue whose journal has small segments, and `keys` in its `[journal]` table in place of the defaults.
 fn home(keys: &[(&str, &str)]) -> Home {
