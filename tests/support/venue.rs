@@ -1,7 +1,7 @@
 //! A venue as an operator has it: the real program in a process of its own, on a free port, in a directory that goes away
 //! with it. Started, ended and killed by its process id.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -84,6 +84,22 @@ impl Home {
 
     pub fn serve(&self) -> Venue {
         Venue::start("serve", self)
+    }
+
+    /// What the hand client of a member shows for a script of lines.
+    pub fn typed(&self, name: &str, lines: impl AsRef<[u8]>) -> String {
+        let mut client = Command::new(program("ballast"))
+            .args(["client", self.shown(), name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut input = client.stdin.take().expect("it is piped");
+        input.write_all(lines.as_ref()).expect("it listens");
+        drop(input);
+        let done = client.wait_with_output().expect("it ends at the end of its input");
+        assert!(done.status.success(), "{name}: {}", done.status);
+        String::from_utf8(done.stdout).expect("it prints text")
     }
 }
 

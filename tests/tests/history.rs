@@ -3,8 +3,6 @@
 //! at a time; what nobody is told; and who does not read or does not wait for the answer. In every layout of threads.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use engine::event::{OrderAccepted, OrderCanceled, OrderExecuted, OrderRejected, RequestComplete};
 use engine::limits::{HISTORY_EVENTS_MAX, OUTBOX_MESSAGES};
@@ -16,7 +14,7 @@ use journal::{Kind, Limit, Reader, remove_segments_below};
 use tests::audit::audit;
 use tests::orders::{cancel, limit};
 use tests::peer::{Came, Peer};
-use tests::venue::{Home, program};
+use tests::venue::Home;
 use zerocopy::FromBytes;
 
 const ACCOUNT: u32 = 10;
@@ -188,7 +186,7 @@ fn an_account_is_told_its_history(threads: &str) {
     drop(bob);
 
     let script = format!("history 1\nhistory {} {}\nhistory 1 c3\nhistory x\nquit\n", ids[0], ids[1]);
-    let typed = by_hand(&home, "alice", &script);
+    let typed = home.typed("alice", &script);
     assert_eq!(typed.matches("told before, ").count(), 8, "{typed}");
     assert!(typed.contains("done: 5 told") && typed.contains("done: 2 told"), "{typed}");
     assert!(typed.contains("c3 done: 1 told"), "{typed}");
@@ -332,16 +330,4 @@ fn an_account_is_told_its_history_beside_two_threads() {
 #[test]
 fn an_account_is_told_its_history_beside_three_threads() {
     an_account_is_told_its_history("dedicated");
-}
-
-fn by_hand(home: &Home, name: &str, script: &str) -> String {
-    let mut client = Command::new(program("ballast"))
-        .args(["client", home.shown(), name])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    client.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it listens");
-    let done = client.wait_with_output().expect("it ends at the end of its input");
-    String::from_utf8(done.stdout).expect("it prints text")
 }

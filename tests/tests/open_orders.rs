@@ -1,9 +1,6 @@
 //! A member asks what it has open, over a real socket: more orders than one command may tell of, in frames that take no
 //! number and are not kept (rule 12.4); and what a session with rising ids is refused (rule 12.2).
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use engine::command::NewOrder;
 use engine::event::{OrderAccepted, OrderRejected, RequestComplete};
 use engine::reject::Reject;
@@ -12,7 +9,7 @@ use gateway::frame::{END_OF_EVENT, SNAPSHOT};
 use tests::audit::audit;
 use tests::orders::limit;
 use tests::peer::{Came, Peer};
-use tests::venue::{Home, program};
+use tests::venue::Home;
 
 const ORDERS: u64 = 12;
 
@@ -86,22 +83,10 @@ fn open_orders_are_shown_and_not_numbered() {
     assert_eq!(listed(&mut alice, account, ORDERS + 3).len() as u64, ORDERS);
     drop(alice);
 
-    let typed = by_hand(&home, "alice", "open\nopen ETH-PERP\nquit\n");
+    let typed = home.typed("alice", "open\nopen ETH-PERP\nquit\n");
     assert_eq!(typed.lines().filter(|line| line.contains(" open: buy ")).count() as u64, ORDERS, "{typed}");
     assert!(typed.contains("done: 12 told") && typed.contains(" done\n"), "{typed}");
     let (status, said) = venue.terminate();
     assert!(status.success(), "{said:?}");
     audit(&home.journal());
-}
-
-fn by_hand(home: &Home, name: &str, script: &str) -> String {
-    let mut client = Command::new(program("ballast"))
-        .args(["client", home.shown(), name])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    client.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it listens");
-    let done = client.wait_with_output().expect("it ends at the end of its input");
-    String::from_utf8(done.stdout).expect("it prints text")
 }

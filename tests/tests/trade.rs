@@ -1,7 +1,6 @@
 //! The whole way of an order with real sockets and real processes: two members trade, both are told, and the follower in
 //! the other process states the positions that the members were told and that the engine holds.
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::command::NewOrder;
@@ -11,7 +10,7 @@ use gateway::client::orders::{self, Tif};
 use gateway::client::{Body, Client};
 use gateway::client_config::ClientConfig;
 use tests::audit::audit;
-use tests::venue::{Home, Venue, program, run};
+use tests::venue::{Home, Venue, run};
 use zerocopy::little_endian::U64;
 
 const PRICE9: i64 = 50_000_000_000_000;
@@ -160,22 +159,6 @@ fn dev_serves_follows_and_ends_both() {
     assert!(said[last..].iter().any(|line| line.contains("BTC-PERP +7")), "{said:?}");
 }
 
-/// What a script of lines shows in the hand client.
-fn typed(home: &Home, name: &str, lines: impl AsRef<[u8]>) -> String {
-    let mut client = Command::new(program("ballast"))
-        .args(["client", home.shown(), name])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let input = client.stdin.take().expect("it is piped");
-    std::io::Write::write_all(&mut &input, lines.as_ref()).expect("it listens");
-    drop(input);
-    let done = client.wait_with_output().expect("it ends at the end of its input");
-    assert!(done.status.success(), "{name}: {}", done.status);
-    String::from_utf8(done.stdout).expect("it prints text")
-}
-
 #[test]
 fn a_person_trades_by_hand() {
     let home = Home::new(|text| text);
@@ -189,10 +172,10 @@ fn a_person_trades_by_hand() {
         ("bob", "sell BTC-PERP 4 50000 ioc\npositions\nquit\n", "-4 lots (-0.004) of BTC-PERP"),
         ("alice", "positions\ncancel c1\nquit\n", "4 lots (0.004) of BTC-PERP"),
     ] {
-        let text = typed(&home, name, lines);
+        let text = home.typed(name, lines);
         assert!(text.contains(shown), "{name}: {text}");
     }
-    let text = typed(&home, "bob", b"\xff\xfe\nbuy BTC-PERP 1 49000\nquit\n");
+    let text = home.typed("bob", b"\xff\xfe\nbuy BTC-PERP 1 49000\nquit\n");
     assert!(
         text.contains("c2 accepted: buy 1 lot"),
         "what comes behind a line that is no text is read: {text}"
@@ -235,7 +218,7 @@ fn a_person_trades_what_is_special_by_hand() {
         ("bob", "orders\nquit\n", &["c3: buy 1 lot (0.001) of BTC-DEC26 at 50600"][..]),
     ];
     for (name, lines, shown) in scripts {
-        let text = typed(&home, name, lines);
+        let text = home.typed(name, lines);
         for word in shown {
             assert!(text.contains(word), "{name}: no '{word}' in {text}");
         }
