@@ -1334,24 +1334,41 @@ impl Stream {
     }
 
     pub fn advance(&mut self) -> Sequenced {
+        let step = self.draw();
+        self.coverage.look(&self.model, &step);
+        let command = self.hear(step);
+        let Sequenced { step, events, .. } = &command;
+        self.coverage.count(step, events, self.model.continuation());
+        self.coverage.count_features(&self.model, step, events);
+        self.coverage.count_special(&mut self.model, step, events);
+        command
+    }
+
+    /// The same, and nobody counts what the model answers.
+    pub fn advance_uncounted(&mut self) -> Sequenced {
+        let step = self.draw();
+        self.hear(step)
+    }
+
+    /// What comes next, and when.
+    fn draw(&mut self) -> Step {
         self.seq += 1;
         // Ticks that follow one another have one time (8.2).
         if self.model.continuation().is_some() || !self.is_tick_due() {
             self.ts_ns = self.next_moment();
         }
-        let step = match self.model.continuation() {
+        match self.model.continuation() {
             Some(due) => self.go_on(due),
             None if self.is_tick_due() => {
                 Step { origin: Origin::venue(), message: bytes(Tick { pad_a: 0.into() }) }
             }
             None => self.workload.next(&self.model, self.ts_ns),
-        };
-        self.coverage.look(&self.model, &step);
+        }
+    }
+
+    fn hear(&mut self, step: Step) -> Sequenced {
         let events = self.model.apply(self.seq, self.ts_ns, &step.origin, &step.message);
         self.workload.hear(&step, &events);
-        self.coverage.count(&step, &events, self.model.continuation());
-        self.coverage.count_features(&self.model, &step, &events);
-        self.coverage.count_special(&mut self.model, &step, &events);
         Sequenced { seq: self.seq, ts_ns: self.ts_ns, step, events }
     }
 

@@ -1,7 +1,7 @@
 //! One run, four ways to its state: the engine that lived through it, a replay of its journal, a snapshot with the rest of
 //! the journal behind it, and the naive model. The digests are equal at each 10,000 commands, the model's state is the same.
 //!
-//! `BALLAST_TIER=1` is the size of a release, `BALLAST_SEED` where the seeds start.
+//! `BALLAST_TIER=1` is the size of a release, `BALLAST_COMMANDS` any other, `BALLAST_SEED` where the seeds start.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use engine::replay::Replay;
 use journal::{Identity, Kind, Limit, Options, Reader, Record, Writer};
 use tests::agreement::same_state;
 use tests::heard;
-use tests::tier::{scratch, seed, tiered};
+use tests::tier::{number, scratch, seed, tiered};
 use tests::workload::{Draw, Profile, Sequenced, Stream};
 use zerocopy::IntoBytes;
 
@@ -49,7 +49,7 @@ fn live(directory: &Path, seed: u64, profile: Profile) -> Cut {
     let cut_at = 1 + Draw::new(seed).below(COMMANDS_PER_RUN - 1);
     let (mut cut, mut state_is_due) = (None, false);
     for count in 1..=COMMANDS_PER_RUN {
-        let command = stream.advance();
+        let command = stream.advance_uncounted();
         let step = &command.step;
         let heard = heard::answer(&mut engine, command.seq, command.ts_ns, &step.origin, &step.message);
         assert!(heard == command.events, "engine and model differ at seq {}", command.seq);
@@ -107,7 +107,7 @@ impl Drop for Place {
 
 #[test]
 fn run_replay_and_snapshot_with_tail_have_one_digest_and_the_model_s_state() {
-    let (commands, seed) = (tiered(2_000_000, 100_000_000), seed());
+    let (commands, seed) = (number("BALLAST_COMMANDS", tiered(2_000_000, 100_000_000)), seed());
     let runs = commands / COMMANDS_PER_RUN;
     let (next, whole, tails) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let work = || {

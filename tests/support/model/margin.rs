@@ -12,28 +12,34 @@ pub(super) struct Open {
 
 impl Model {
     pub fn equity(&self, account: u32) -> i128 {
-        let held = self.positions.iter().filter(|((owner, _), _)| *owner == account);
-        let worth =
-            held.map(|((_, id), lots)| lots * self.instruments[id].mark * self.instruments[id].tick_value);
-        self.accounts[&account] + worth.sum::<i128>()
+        let value = |(id, lots)| {
+            let instrument = &self.instruments[&id];
+            lots * instrument.mark * instrument.tick_value
+        };
+        self.accounts[&account] + self.entries_of(account).map(value).sum::<i128>()
+    }
+
+    /// What the position table has of an account: instruments and lots, the flat ones too.
+    fn entries_of(&self, account: u32) -> impl Iterator<Item = (u32, i128)> {
+        let entries = self.positions.range((account, 0)..=(account, u32::MAX));
+        entries.map(|((_, id), lots)| (*id, *lots))
     }
 
     /// 6.3: what the account must hold.
     pub fn requirement(&self, account: u32) -> i128 {
-        self.instruments.keys().map(|id| self.requirement_in(account, *id, None, None)).sum()
+        self.entries_of(account).map(|(id, _)| self.requirement_in(account, id, None, None)).sum()
     }
 
     /// 6.4: with an order that is not in the book, in the place of one that is.
     pub(super) fn requirement_with(&self, incoming: &Order, replaces: Option<u64>) -> i128 {
-        let each = self.instruments.keys();
-        each.map(|id| self.requirement_in(incoming.account, *id, Some(incoming), replaces)).sum()
+        let account = incoming.account;
+        let held = self.entries_of(account).map(|(id, _)| id);
+        let each: BTreeSet<u32> = held.chain(self.touched(incoming.instrument)).collect();
+        each.into_iter().map(|id| self.requirement_in(account, id, Some(incoming), replaces)).sum()
     }
 
     fn requirement_in(&self, account: u32, id: u32, incoming: Option<&Order>, without: Option<u64>) -> i128 {
         let lots_here = incoming.map_or((0, 0), |order| self.lots_in(order, id));
-        if lots_here == (0, 0) && !self.positions.contains_key(&(account, id)) {
-            return 0;
-        }
         let instrument = &self.instruments[&id];
         let (mark, tick_value) = (instrument.mark, instrument.tick_value);
         let itself = incoming.filter(|order| order.instrument == id);

@@ -175,11 +175,11 @@ impl Model {
         }
         demand(self.serial + 1 < 1 << 40, Reject::Capacity, 0)?;
         demand(self.all_orders().count() < limits.orders as usize, Reject::Capacity, 0)?;
-        demand(self.levels_in_use() < limits.levels as usize, Reject::Capacity, 0)?;
-        let new = self.touched(order.instrument).into_iter().filter(|id| !self.has_entry(&(account, *id)));
-        let new = new.count();
-        let room = self.entries_in_use() + new <= limits.positions as usize;
-        demand(new == 0 || room, Reject::Capacity, 0)
+        demand(self.has_free_level(), Reject::Capacity, 0)?;
+        let new =
+            self.touched(order.instrument).into_iter().filter(|id| !self.has_entry(account, *id)).count();
+        let room = || self.entries_in_use() + new <= limits.positions as usize;
+        demand(new == 0 || room(), Reject::Capacity, 0)
     }
 
     /// 4.11.
@@ -262,13 +262,12 @@ impl Model {
 
     /// 4.18 and 6.5: `probe` is not in the book; `replaces` is the order that it takes the place of.
     pub(super) fn affordable(&self, probe: &Order, replaces: Option<u64>) -> Outcome {
-        let equity = self.equity(probe.account);
-        let with = self.requirement_with(probe, replaces);
-        let closes = replaces.is_none() && self.only_closes(probe);
-        if equity < with && with > self.requirement(probe.account) && !closes {
-            return Err(with_detail(Reject::InsufficientMargin, 0, with - equity));
+        let (equity, with) = (self.equity(probe.account), self.requirement_with(probe, replaces));
+        let closes = || replaces.is_none() && self.only_closes(probe);
+        if equity >= with || with <= self.requirement(probe.account) || closes() {
+            return Ok(());
         }
-        Ok(())
+        Err(with_detail(Reject::InsufficientMargin, 0, with - equity))
     }
 
     /// 6.6
@@ -291,23 +290,37 @@ impl Model {
             && cost < share_up(instrument.mark * per_tick, instrument.initial_margin_ppm)
     }
 
-    fn levels_in_use(&self) -> usize {
+    fn has_free_level(&self) -> bool {
+        let most = self.limits().levels as usize;
+        if self.all_orders().count() < most {
+            return true;
+        }
         let mut levels: Vec<_> =
             self.orders.iter().map(|order| (order.instrument, order.buy, order.price)).collect();
         levels.sort_unstable();
         levels.dedup();
-        levels.len() + self.armed.len()
+        levels.len() + self.armed.len() < most
     }
 
     /// An account has an entry in an instrument while it holds lots there, or orders there or in a combo with it.
-    fn has_entry(&self, (account, instrument): &(u32, u32)) -> bool {
-        let mut orders = self.all_orders().filter(|order| order.account == *account);
-        self.position(*account, *instrument) != 0
-            || orders.any(|order| self.touched(order.instrument).contains(instrument))
+    fn entries(&self) -> impl Iterator<Item = (u32, u32)> {
+        let held = self.positions.iter().filter(|(_, lots)| **lots != 0).map(|(key, _)| *key);
+        let legs = |order: &Order| self.instruments[&order.instrument].legs().map(|leg| leg.0);
+        let ordered = self.all_orders().flat_map(move |order| {
+            [order.instrument].into_iter().chain(legs(order)).map(|id| (order.account, id))
+        });
+        held.chain(ordered)
+    }
+
+    fn has_entry(&self, account: u32, instrument: u32) -> bool {
+        self.entries().any(|entry| entry == (account, instrument))
     }
 
     fn entries_in_use(&self) -> usize {
-        self.positions.keys().filter(|key| self.has_entry(key)).count()
+        let mut entries: Vec<_> = self.entries().collect();
+        entries.sort_unstable();
+        entries.dedup();
+        entries.len()
     }
 
     pub(super) fn take_entries(&mut self, order: &Order) {
@@ -408,7 +421,7 @@ impl Model {
         if !amend.keeps_priority() {
             self.within_value(&new)?;
             self.within_position(&new, Some(old.order_id))?;
-            let free = self.levels_in_use() < self.limits().levels as usize;
+            let free = self.has_free_level();
             demand(price == old.price || free, Reject::Capacity, 0)?;
             self.affordable(&new, Some(old.order_id))?;
         }
