@@ -201,7 +201,7 @@ fn recovered(
     Recovered { engine, writer, outboxes, snapshot, recorded, journal, report }
 }
 
-fn start_error(error: OpenError) -> StartError {
+pub(crate) fn start_error(error: OpenError) -> StartError {
     let (text, report) = (error.to_string(), error.report());
     match error {
         OpenError::Locked { .. } => StartError::Locked(text),

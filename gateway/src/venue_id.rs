@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::config::to_hex;
-use crate::recovery::StartError;
+use crate::recovery::{StartError, start_error};
 
 const FILE: &str = "venue.id";
 
@@ -15,8 +15,7 @@ fn known(directory: &Path) -> Option<String> {
 }
 
 fn of_journal(journal: &Path) -> Result<String, StartError> {
-    let identity = journal::load_identity(journal)
-        .map_err(|error| StartError::JournalRefused { text: error.to_string(), report: error.report() })?;
+    let identity = journal::load_identity(journal).map_err(start_error)?;
     Ok(to_hex(&identity.journal_id))
 }
 

@@ -47,14 +47,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Peer {
     pub fn connect(directory: &Path, name: &str) -> Peer {
+        Peer::try_connect(directory, name).expect("the venue listens")
+    }
+
+    /// For a venue that may be gone.
+    pub fn try_connect(directory: &Path, name: &str) -> std::io::Result<Peer> {
         let path = directory.join("clients").join(format!("{name}.toml"));
         let config = ClientConfig::load(&path).expect("init wrote it");
         let pem = std::fs::read_to_string(&config.key_file).expect("init wrote it");
         let key = SigningKey::from_pkcs8_pem(&pem).expect("init wrote it");
-        let socket = TcpStream::connect(&config.address).expect("the venue listens");
+        let socket = TcpStream::connect(&config.address)?;
         socket.set_nodelay(true).expect("a TCP socket takes it");
         socket.set_read_timeout(Some(PATIENCE)).expect("a TCP socket takes it");
-        Peer { config, key, socket, inbound: Vec::new() }
+        Ok(Peer { config, key, socket, inbound: Vec::new() })
     }
 
     pub fn write(&mut self, bytes: &[u8]) {
@@ -131,6 +136,15 @@ impl Peer {
         self.say(0, 0, logon);
         let came = self.next().expect("a logon is answered");
         came.is::<LogonAck>().unwrap_or_else(|| panic!("the logon was refused: {came:?}"))
+    }
+
+    /// A logon at a venue that may end before it answers.
+    pub fn try_log_on(&mut self, next_server_seq: u64) -> Option<LogonAck> {
+        self.say(0, 0, self.hello());
+        let challenge = self.next()?.is::<Challenge>()?;
+        let logon = self.sign(&challenge, self.logon_body(next_server_seq));
+        self.say(0, 0, logon);
+        self.next()?.is::<LogonAck>()
     }
 
     /// What has come by now, without waiting.

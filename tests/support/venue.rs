@@ -139,14 +139,21 @@ impl Venue {
 
     /// Reads on until a line holds `word`.
     pub fn read_until(&mut self, word: &str) -> String {
+        let said = self.try_read_until(word);
+        said.unwrap_or_else(|| panic!("the venue ended before it said '{word}': {:?}", self.said))
+    }
+
+    /// None if it ended before it said that.
+    pub fn try_read_until(&mut self, word: &str) -> Option<String> {
         loop {
             let mut line = String::new();
-            let bytes = self.output.read_line(&mut line).expect("the pipe is ours");
-            assert!(bytes > 0, "the venue ended before it said '{word}': {:?}", self.said);
+            if self.output.read_line(&mut line).expect("the pipe is ours") == 0 {
+                return None;
+            }
             let line = line.trim_end().to_string();
             self.said.push(line.clone());
             if line.contains(word) {
-                return line;
+                return Some(line);
             }
         }
     }

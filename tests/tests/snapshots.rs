@@ -14,6 +14,7 @@ use gateway::snapshots::standing::Standing;
 use gateway::snapshots::verify;
 use journal::{Bookmark, Identity, Record, snapshot_path, snapshot_seqs, survey_from};
 use tests::member::Member;
+use tests::tier::tiered;
 use tests::venue::{Home, program, run};
 use tests::workload::{Draw, Profile};
 use tests::written;
@@ -293,4 +294,53 @@ fn what_cannot_be_done_is_said_with_its_exit_code() {
         journal::snapshots_directory(&directory)
     });
     assert_eq!(create(&directory, &[]).0, Some(5), "another one is being made");
+}
+
+/// What changes a directory or a file, or opens one; strace counts each by itself, in each thread and process.
+const CALLS: [&str; 7] = ["mkdir", "openat", "write", "fsync", "rename", "unlink", "clone3"];
+
+#[test]
+fn a_maker_killed_at_any_system_call_leaves_nothing_that_anybody_believes() {
+    let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
+    if !strace.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "strace is not installed");
+        return println!("J2 snapshot: SKIPPED, strace is not installed");
+    }
+    // No maker makes a call so often.
+    let most = tiered(15, 2_000);
+    let home = tempfile::tempdir().expect("there is room");
+    let directory = home.path().join("journal");
+    written::journal(&directory, 9, Profile::ALL[1], 300, |seq| seq % 3 == 0, |_| ());
+    let (mut kills, mut whole) = (0, 0);
+    for call in CALLS {
+        for at in 1..=most {
+            let _ = fs::remove_dir_all(journal::snapshots_directory(&directory));
+            let done = Command::new("strace")
+                .args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")])
+                .args(["-e", &format!("inject={call}:signal=KILL:when={at}")])
+                .arg(program("ballast"))
+                .args(["snapshot", "create"])
+                .arg(&directory)
+                .output()
+                .expect("strace runs");
+            let place = format!("killed at {call} {at}");
+            for seq in snapshot_seqs(&directory).unwrap_or_default() {
+                let seen = verify::file(&snapshot_path(&directory, seq), Some(&identity(&directory)));
+                assert!(seen.verdict.is_ok(), "{place}: seq {seq}: {:?}", seen.verdict.err());
+            }
+            let (code, said) = create(&directory, &[]);
+            assert_eq!(code, Some(0), "{place}: {said}");
+            assert_eq!(snapshot_seqs(&directory).expect("listed").len(), 1, "{place}");
+            if done.status.success() {
+                whole += 1;
+                break;
+            }
+            kills += 1;
+        }
+    }
+    println!(
+        "J2 snapshot: makers killed at {kills} system calls, of {whole} of {} kinds at every one; nothing half made is believed",
+        CALLS.len()
+    );
+    assert!(kills >= 20, "the makers were hardly killed");
 }

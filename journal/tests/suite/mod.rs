@@ -6,6 +6,7 @@ mod bit_rot;
 mod follower;
 mod inspect;
 mod kills;
+mod nested_kills;
 mod power_cut;
 mod processes;
 mod refusals;

@@ -75,7 +75,17 @@ pub struct Counts {
 
 impl Counts {
     pub fn add(&mut self, other: &Counts) {
-        let Counts { changes, syncs, through, failed_syncs, failed_reads, forgotten, arrived, torn, names_lost } = *other;
+        let Counts {
+            changes,
+            syncs,
+            through,
+            failed_syncs,
+            failed_reads,
+            forgotten,
+            arrived,
+            torn,
+            names_lost,
+        } = *other;
         self.changes += changes;
         self.syncs += syncs;
         self.through += through;

@@ -186,13 +186,9 @@ impl Filesystem for Fuse {
         let mut disk = self.disk();
         let made = disk.make(number(parent), name.to_owned(), Node::File(Body::default()));
         match made.and_then(|at| attributes(&disk, at)) {
-            Ok(attributes) => reply.created(
-                &FOR_GOOD,
-                &attributes,
-                Generation(0),
-                NO_HANDLE,
-                FopenFlags::FOPEN_KEEP_CACHE,
-            ),
+            Ok(attributes) => {
+                reply.created(&FOR_GOOD, &attributes, Generation(0), NO_HANDLE, FopenFlags::FOPEN_KEEP_CACHE)
+            }
             Err(refusal) => reply.error(errno(refusal)),
         }
     }

@@ -14,7 +14,7 @@ use journal::{
 use tests::workload::Draw;
 
 /// After so many groups a life ends by itself.
-const GROUPS: u64 = 1_200;
+const GROUPS: u64 = 800;
 const SNAPSHOTS_KEPT: usize = 3;
 
 pub fn main(directory: &str, back_end: &str, seed: &str) -> ExitCode {

@@ -57,7 +57,8 @@ impl LoopMount {
         let line = mounts.lines().find(is_here).expect("it is mounted");
         let device = line.split(' ').next().and_then(|path| path.rsplit('/').next()).expect("a device");
         let stat = fs::read_to_string(format!("/sys/block/{device}/stat")).expect("a block device");
-        let sectors: u64 = stat.split_whitespace().nth(6).and_then(|it| it.parse().ok()).expect("sectors written");
+        let sectors: u64 =
+            stat.split_whitespace().nth(6).and_then(|it| it.parse().ok()).expect("sectors written");
         sectors * 512
     }
 }

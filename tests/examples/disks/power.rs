@@ -35,9 +35,18 @@ pub fn run() {
     println!(
         "J5 forgetful disk: {cuts} power cuts over written, mapped and direct; {} sectors forgotten, {} arrived, {} torn, {} names \
          lost; {} recoveries, {} of them beyond D, {} promises kept, 0 failures (BALLAST_SEED={seed})",
-        counts.forgotten, counts.arrived, counts.torn, counts.names_lost, told.recovered, told.advanced, told.promises
+        counts.forgotten,
+        counts.arrived,
+        counts.torn,
+        counts.names_lost,
+        told.recovered,
+        told.advanced,
+        told.promises
     );
-    assert!(counts.forgotten > cuts && counts.torn > 0 && told.promises > cuts, "the cuts did what they are for");
+    assert!(
+        counts.forgotten > cuts && counts.torn > 0 && told.promises > cuts,
+        "the cuts did what they are for"
+    );
 }
 
 fn one_disk(back_end: BackEnd, cuts: std::ops::Range<u64>, draw: &mut Draw) -> (Told, Counts) {
@@ -54,7 +63,10 @@ fn one_disk(back_end: BackEnd, cuts: std::ops::Range<u64>, draw: &mut Draw) -> (
         let life = Life::begin(&directory, back_end, draw.bits());
         let failed = life.end(&mut told, &place);
         let is_cut = lock(&disk).is_off();
-        assert!(failed.as_deref().is_none_or(|failed| is_cut && is_of_the_disk(failed)), "{place}: {failed:?}");
+        assert!(
+            failed.as_deref().is_none_or(|failed| is_cut && is_of_the_disk(failed)),
+            "{place}: {failed:?}"
+        );
         lock(&disk).switch_off();
         drop(mounted);
         lock(&disk).cut(draw);
