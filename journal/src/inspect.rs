@@ -14,7 +14,7 @@ use crate::map;
 use crate::record::{FRAME_HEADER_BYTES, FrameHeader, Kind};
 use crate::retention;
 use crate::scan::stray_trailers;
-use crate::segment::{Layout, PAGE_BYTES, check_belongs, find_header};
+use crate::segment::{Layout, PAGE_BYTES, bytes_before_zeros, check_belongs, find_header};
 
 /// What a segment is to the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn last_not_zero(file: &File, layout: &Layout) -> io::Result<Option<u64>> {
         let start = end.saturating_sub(STRIDE).max(layout.data_start);
         let part = &mut buffer[..(end - start) as usize];
         file.read_exact_at(part, start)?;
-        if let Some(at) = part.iter().rposition(|byte| *byte != 0) {
+        if let Some(at) = bytes_before_zeros(part).checked_sub(1) {
             return Ok(Some(start + at as u64));
         }
         end = start;

@@ -16,7 +16,9 @@ use crate::map;
 use crate::mark;
 use crate::record::{Kind, Record};
 use crate::scan::{Fault, GroupFound, record_at, stray_trailers, verify_group};
-use crate::segment::{Layout, PAGE_BYTES, Position, SEGMENT_FIRST, check_belongs, find_header, is_zero};
+use crate::segment::{
+    Layout, PAGE_BYTES, Position, SEGMENT_FIRST, bytes_before_zeros, check_belongs, find_header, is_zero,
+};
 use crate::snapshot::{self, SnapshotHead};
 use crate::tail::Tail;
 
@@ -377,7 +379,7 @@ impl<'a> Surveyor<'a> {
         fault: Option<Fault>,
     ) -> Result<(), OpenError> {
         let data = &bytes[offset..bytes.len() - PAGE_BYTES];
-        let rest_bytes = data.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+        let rest_bytes = bytes_before_zeros(data) as u64;
         if fault.is_none() && rest_bytes > 0 {
             let position = layout.position(offset as u64);
             let floor = Floor { seq: self.found.tail.seq, position, origin: FloorOrigin::Seal(position) };

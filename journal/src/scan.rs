@@ -8,7 +8,7 @@ use crate::record::{
     FRAME_ALIGNMENT, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FRAMING_VERSION, FrameHeader, Kind, KindFound,
     Record,
 };
-use crate::segment::{Layout, Position, is_zero};
+use crate::segment::{Layout, Position, bytes_before_zeros, is_zero};
 use crate::tail::Tail;
 
 /// Why a record cannot come next.
@@ -265,7 +265,7 @@ fn is_seal(bytes: &[u8], layout: &Layout, trailer: &GroupTrailer) -> bool {
 
 /// The state that a sealed segment leaves behind, by the closing frame of its seal; none if it is not sealed.
 pub(crate) fn tail_of_sealed(bytes: &[u8], layout: &Layout) -> Option<Tail> {
-    let last = bytes[..layout.data_end as usize].iter().rposition(|byte| *byte != 0)?;
+    let last = bytes_before_zeros(&bytes[..layout.data_end as usize]).checked_sub(1)?;
     // The chain's last bytes may be zeros themselves, so the frame may end a little later than the last byte that is not.
     let newest = last & !(FRAME_ALIGNMENT - 1);
     let oldest = newest.saturating_sub(TRAILER_FRAME_BYTES).max(layout.data_start as usize);

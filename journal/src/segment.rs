@@ -230,11 +230,14 @@ pub(crate) struct HeaderFound {
 pub(crate) fn find_header(first: &[u8], last: &[u8], path: &Path) -> Result<HeaderFound, OpenError> {
     let parse = |page| SegmentHeader::read_from_bytes(page).ok().filter(SegmentHeader::is_whole);
     let damaged = || OpenError::FileDamaged { path: path.to_owned() };
-    let (header, copies_good) = match (parse(first), parse(last)) {
-        (Some(one), Some(two)) if one.as_bytes() == two.as_bytes() => (one, 2),
-        // Two whole headers that disagree: the file was put together from two.
-        (Some(_), Some(_)) | (None, None) => return Err(damaged()),
-        (Some(only), None) | (None, Some(only)) => (only, 1),
+    let (header, copies_good) = if first == last {
+        (parse(first).ok_or_else(damaged)?, 2)
+    } else {
+        match (parse(first), parse(last)) {
+            (Some(only), None) | (None, Some(only)) => (only, 1),
+            // Two whole headers that disagree: the file was put together from two.
+            (Some(_), Some(_)) | (None, None) => return Err(damaged()),
+        }
     };
     if header.is_newer() {
         let what = format!("format {}, incompatible features {:#x}", header.major, header.incompatible);
@@ -268,6 +271,14 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     blocks.iter().all(|block| *block == [0; 64]) && rest.iter().all(|byte| *byte == 0)
 }
 
+/// So many bytes are left without the zeros at the end.
+pub(crate) fn bytes_before_zeros(bytes: &[u8]) -> usize {
+    let (rest, blocks) = bytes.as_rchunks::<64>();
+    let zeros = 64 * blocks.iter().rev().take_while(|block| **block == [0; 64]).count();
+    let end = rest.len() + 64 * blocks.len() - zeros;
+    bytes[..end].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +288,18 @@ mod tests {
         let place = Position::new(12, 4096);
         assert_eq!((place.segment(), place.offset()), (12, 4096));
         assert!(place < Position::new(12, 8192) && place < Position::new(13, 4096));
+    }
+
+    #[test]
+    fn the_zeros_at_the_end_are_left_out_wherever_they_begin() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            for last in 0..len {
+                let mut bytes = vec![0; len];
+                (bytes[0], bytes[last]) = (7, 9);
+                assert_eq!(bytes_before_zeros(&bytes), last + 1, "of {len}");
+            }
+            assert_eq!(bytes_before_zeros(&vec![0; len]), 0, "of {len}");
+        }
     }
 
     #[test]

@@ -4,12 +4,14 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{Ending, Fault, FloorOrigin, Limit, OpenError, ReadError, Reader, Writer};
 
 use crate::BACK_END;
 use crate::support::{
-    DENSE, Oracle, Random, files, identity, reopen, scratch, seed, segment, stride, survey, tiered, write,
+    DENSE, Oracle, Random, files, identity, on_all_processors, put, reopen, scratch, seed, segment, stride,
+    survey, tiered, write,
 };
 
 /// Writes groups of 2 commands, each synced, and returns where each starts; the last entry is the end.
@@ -42,25 +44,31 @@ fn is_detected(directory: &Path, name: &str, at: usize, last_seq: u64) -> bool {
 /// Header, groups, padding, footer, spare, name and mark: each byte in turn has each bit flipped (one of them at each
 /// commit), and is detected or provably inert.
 fn every_flip(kind: &str, directory: &Path, last_seq: u64) -> (u64, u64) {
-    let (mut detected, mut inert) = (0, 0);
+    const BYTES_AT_ONCE: usize = 4096;
     let bits = tiered(1, 8);
-    for (name, bytes) in files(directory) {
-        if name == "control" || name == "LOCK" {
-            continue;
-        }
-        let file = fs::OpenOptions::new().write(true).open(directory.join(&name)).expect("opened");
-        for at in (0..bytes.len()).step_by(stride()) {
+    let whole = files(directory);
+    let flipped = whole.iter().filter(|(name, _)| !["control", "LOCK"].contains(&name.as_str()));
+    let parts: Vec<(&String, usize)> = flipped
+        .flat_map(|(name, bytes)| (0..bytes.len()).step_by(BYTES_AT_ONCE).map(move |start| (name, start)))
+        .collect();
+    let (detected, inert) = (AtomicU64::new(0), AtomicU64::new(0));
+    on_all_processors(parts.len() as u64, |part| {
+        let (name, start) = parts[part as usize];
+        let (copy, bytes) = (scratch(), &whole[name]);
+        put(copy.path(), &whole);
+        let file = fs::OpenOptions::new().write(true).open(copy.path().join(name)).expect("opened");
+        let end = bytes.len().min(start + BYTES_AT_ONCE);
+        for at in (start..end).step_by(stride()) {
             for bit in 0..bits {
                 let bit = (at as u64 + bit) % 8;
                 file.write_all_at(&[bytes[at] ^ (1 << bit)], at as u64).expect("flipped");
-                match is_detected(directory, &name, at, last_seq) {
-                    true => detected += 1,
-                    false => inert += 1,
-                }
+                let count = if is_detected(copy.path(), name, at, last_seq) { &detected } else { &inert };
+                count.fetch_add(1, Ordering::Relaxed);
             }
             file.write_all_at(&bytes[at..=at], at as u64).expect("restored");
         }
-    }
+    });
+    let (detected, inert) = (detected.into_inner(), inert.into_inner());
     println!(
         "J6 bit flips over {BACK_END}: {} in {kind}, {bits} bits of each byte, {detected} detected, {inert} inert, 0 wrong states, 0 panics",
         detected + inert

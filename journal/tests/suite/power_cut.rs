@@ -2,13 +2,14 @@
 //! unsynced sectors is on the disk, whole or as garbage. Recovered is always an exact prefix that ends in [D, W].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{Ending, Writer};
 
 use crate::BACK_END;
 use crate::support::{
-    DENSE, Disk, Random, RecordingDisk, SMALL, Step, Trace, append_command, files, identity, put, reopen,
-    scratch, seed, survey, tiered, write,
+    DENSE, Disk, Random, RecordingDisk, SMALL, Step, Trace, append_command, files, identity,
+    on_all_processors, put, reopen, scratch, seed, survey, tiered, write,
 };
 
 const SECTOR: usize = 512;
@@ -224,8 +225,10 @@ fn any_subset_of_unsynced_sectors_recovers_to_a_prefix_between_d_and_w() {
     /// So many images are recovered as well, and a writer goes on in them; of the others only the verdict is asked.
     const RECOVERED_OF: u64 = 16;
     let (images, seed) = (tiered(20_000, 1_000_000), seed());
-    let (mut torn, mut advanced, mut recovered) = (0, 0, 0);
-    for round in 0..images / IMAGES_PER_RUN {
+    let counts: [AtomicU64; 3] = Default::default();
+    on_all_processors(images / IMAGES_PER_RUN, |round| {
+        let [torn, advanced, recovered] = &counts;
+        let count = |what: &AtomicU64, is_so| what.fetch_add(u64::from(is_so), Ordering::Relaxed);
         let run = run(seed.wrapping_mul(1_000_003) + round);
         let mut random = Random((seed << 40) + (round << 8) + 1);
         let mut disk = Disk::new();
@@ -240,14 +243,15 @@ fn any_subset_of_unsynced_sectors_recovers_to_a_prefix_between_d_and_w() {
             disk.hold(&image);
             let found = survey(disk.path()).unwrap_or_else(|error| panic!("{place}: {error}"));
             assert!((durable..=written).contains(&found.last_seq), "{place}: found {}", found.last_seq);
-            torn += u64::from(matches!(found.ending, Ending::Torn { .. }));
-            advanced += u64::from(found.last_seq > durable);
+            count(torn, matches!(found.ending, Ending::Torn { .. }));
+            count(advanced, found.last_seq > durable);
             if cut % RECOVERED_OF == 0 {
                 recover_and_go_on(&image, found.last_seq, &place);
-                recovered += 1;
+                count(recovered, true);
             }
         }
-    }
+    });
+    let [torn, advanced, recovered] = counts.map(AtomicU64::into_inner);
     println!(
         "J3 power cuts over {BACK_END}: {images} crash images, {recovered} of them recovered and written on, {torn} torn tails, \
          {advanced} beyond D, 0 failures (BALLAST_SEED={seed})"

@@ -163,8 +163,10 @@ fn disturbed(
 #[test]
 fn followers_in_processes_of_their_own_verify_every_frame_whatever_is_done_to_them() {
     const SEGMENTS: Options = Options { segment_bytes: 4 << 20, ..SMALL };
-    /// 2.6 records and the end of a group, on the average, for each command; with 20 commands to a group.
+    /// 2.6 records for each command, on the average.
     const COMMANDS: u64 = 2_000_000;
+    /// A group has up to so many: at full rate there are many in each.
+    const COMMANDS_PER_GROUP: u64 = 200;
     let (rounds, seed) = (tiered(1, 100), seed());
     let (mut frames, mut kills, mut freezes) = (0, 0, 0);
     for round in 0..rounds {
@@ -175,13 +177,15 @@ fn followers_in_processes_of_their_own_verify_every_frame_whatever_is_done_to_th
         let steady = child("suite::processes::follower", directory.path(), &last);
         let watermarks = writer.watermarks();
         let other = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for seq in 1..=COMMANDS {
-                    append_command(&mut writer, seq);
-                    if seq % 20 == 0 {
-                        writer.close_group().expect("closed");
-                        writer.sync().expect("synced");
-                    }
+            let mut sizes = Random(random.next());
+            let writer = &mut writer;
+            scope.spawn(move || {
+                let mut seq = 0;
+                while seq < COMMANDS {
+                    let end = COMMANDS.min(seq + 1 + sizes.below(COMMANDS_PER_GROUP));
+                    (seq + 1..=end).for_each(|seq| append_command(writer, seq));
+                    writer.close_group().expect("closed");
+                    seq = writer.sync().expect("synced");
                 }
             });
             disturbed(directory.path(), COMMANDS, &mut random, &|| watermarks.durable() < COMMANDS)

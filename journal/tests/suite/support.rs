@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use journal::{BackEnd, Identity, Kind, Options, Record, Storage, Writer};
@@ -211,10 +213,10 @@ pub fn put(directory: &Path, files: &BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// A directory that takes one set of files after another and writes only what differs.
+/// A directory that takes one set of files after another and writes only the pages that differ.
 pub struct Disk {
     directory: TempDir,
-    held: BTreeMap<String, Vec<u8>>,
+    held: BTreeMap<String, (File, Vec<u8>)>,
 }
 
 impl Disk {
@@ -227,14 +229,51 @@ impl Disk {
     }
 
     pub fn hold(&mut self, files: &BTreeMap<String, Vec<u8>>) {
-        for name in self.held.keys().filter(|name| !files.contains_key(*name)) {
-            fs::remove_file(self.path().join(name)).expect("it was held");
+        self.held.retain(|name, _| {
+            let stays = files.contains_key(name);
+            if !stays {
+                fs::remove_file(self.directory.path().join(name)).expect("it was held");
+            }
+            stays
+        });
+        for (name, bytes) in files {
+            let path = self.directory.path().join(name);
+            let make = || (File::create(path).expect("created"), Vec::new());
+            let (file, held) = self.held.entry(name.clone()).or_insert_with(make);
+            change(file, held, bytes);
         }
-        for (name, bytes) in files.iter().filter(|(name, bytes)| self.held.get(*name) != Some(bytes)) {
-            fs::write(self.path().join(name), bytes).expect("written");
-        }
-        self.held.clone_from(files);
     }
+}
+
+/// Makes the bytes of a file those of `wanted`.
+fn change(file: &File, held: &mut Vec<u8>, wanted: &[u8]) {
+    const PAGE: usize = 4096;
+    if held.len() != wanted.len() {
+        file.set_len(wanted.len() as u64).expect("resized");
+        held.resize(wanted.len(), 0);
+    }
+    for (page, (held, wanted)) in held.chunks_mut(PAGE).zip(wanted.chunks(PAGE)).enumerate() {
+        if held != wanted {
+            file.write_all_at(wanted, (page * PAGE) as u64).expect("written");
+            held.copy_from_slice(wanted);
+        }
+    }
+}
+
+/// Does a test's rounds on as many threads as there are processors, each with its number, each once.
+pub fn on_all_processors(rounds: u64, round: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= rounds {
+                return;
+            }
+            round(number);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
 }
 
 /// One thing that happened to the disk.
