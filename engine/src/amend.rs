@@ -102,7 +102,11 @@ impl Venue {
         let can_wait = wanted.ticks == order.ticks || wanted.crossing == Crossing::Takes;
         self.instruments[instrument].check_auction(can_wait)?;
         self.check_frozen(self.group_of(&order), ts_ns, 0)?;
-        Ok((order, self.weigh(&order, &wanted)?))
+        let amend = self.weigh(&order, &wanted)?;
+        if matches!(amend, Amend::LosePriority { .. }) {
+            self.check_standstill()?;
+        }
+        Ok((order, amend))
     }
 
     fn read_amend(

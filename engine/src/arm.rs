@@ -54,6 +54,7 @@ impl Venue {
         let (account, instrument) = (order.account_id.get(), order.instrument_id.get());
         let form = self.check_request(sender, voice.command, order, Some(request))?;
         let trigger = form.trigger.expect("the form of a trigger order has a trigger");
+        self.check_standstill()?;
         self.check_trading(account, instrument)?;
         self.instruments[instrument].check_auction(false)?;
         let entry = self.positions.find(account, instrument);

@@ -1,5 +1,5 @@
 //! The language that the engine hears: every command as a block, and `Command`, the one place where bytes become a
-//! command. Layouts of templates 3-115 are those of the public schema; 300-349 are privileged, 330 to 332 are written
+//! command. Layouts of templates 3-115 are those of the public schema; 300-349 are privileged, 330 to 333 are written
 //! by the venue's own stages and never accepted from a socket.
 
 use zerocopy::little_endian::{I32, I64, U16, U32, U64};
@@ -114,6 +114,9 @@ blocks! {
 
     /// Time has reached the deadline.
     Tick = 332, 8 { pad_a: U64 }
+
+    /// The trading state of the whole venue: Open 4, CancelOnly 5 or Halted 6, the last two with the code of the reason.
+    VenueState = 333, 8 { state: u8, pad_a: u8, code: U16, pad_b: U32 }
 }
 
 rows! {
@@ -196,6 +199,7 @@ pub enum Command<'a> {
     Refused(&'a Refused),
     Continue(&'a Continue),
     Tick(&'a Tick),
+    VenueState(&'a VenueState),
 }
 
 impl<'a> Command<'a> {
@@ -231,6 +235,7 @@ impl<'a> Command<'a> {
             Refused::TEMPLATE => Command::Refused(body(block)?),
             Continue::TEMPLATE => Command::Continue(body(block)?),
             Tick::TEMPLATE => Command::Tick(body(block)?),
+            VenueState::TEMPLATE => Command::VenueState(body(block)?),
             _ => return None,
         })
     }
@@ -268,6 +273,7 @@ pub fn is_command(template_id: u16) -> bool {
             | Refused::TEMPLATE
             | Continue::TEMPLATE
             | Tick::TEMPLATE
+            | VenueState::TEMPLATE
     )
 }
 

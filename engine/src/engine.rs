@@ -9,6 +9,7 @@ use crate::event::EventSink;
 use crate::expiry::Due;
 use crate::limits::Limits;
 use crate::message::Origin;
+use crate::standstill::Standstill;
 use crate::units::Money;
 use crate::venue::Venue;
 
@@ -87,6 +88,11 @@ impl Engine {
     /// What the venue must sequence before any other command at `ts_ns` (rules 5.6 and 8.2): as long as there is something.
     pub fn due(&self, ts_ns: u64) -> Option<Due> {
         self.venue.as_ref().and_then(|venue| venue.due(ts_ns))
+    }
+
+    /// What the venue as a whole keeps its members from (rule 10.6).
+    pub fn standstill(&self) -> Standstill {
+        self.venue.as_ref().map_or(Standstill::None, |venue| venue.standstill)
     }
 
     pub fn last_seq(&self) -> u64 {

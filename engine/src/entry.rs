@@ -64,6 +64,7 @@ impl Venue {
     /// Rules 4.1 to 4.18 in their order.
     fn admit(&self, sender: u32, command: &Sequenced<'_>, request: &NewOrder) -> Result<Admitted, Refusal> {
         let form = self.check_request(sender, command, request, None)?;
+        self.check_standstill()?;
         self.judge(command.ts_ns, request.account_id.get(), request.instrument_id.get(), form, true)
     }
 

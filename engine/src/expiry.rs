@@ -61,11 +61,12 @@ impl Due {
         message
     }
 
-    /// Is it of this kind that the command is? What a `Continue` names is judged by rule 5.6.
+    /// Is it of this kind that the command is, or of the one that waits for nothing (10.6)? What a `Continue` names is judged
+    /// by rule 5.6.
     pub fn allows(self, command: &Command<'_>) -> bool {
-        match self {
-            Due::Continue(_) => matches!(command, Command::Continue(_)),
-            Due::Tick => matches!(command, Command::Tick(_)),
+        match (self, command) {
+            (Due::Continue(_), Command::Continue(_)) | (Due::Tick, Command::Tick(_)) => true,
+            (_, command) => matches!(command, Command::VenueState(_)),
         }
     }
 }

@@ -107,6 +107,7 @@ impl Venue {
         if entries.iter().any(|entry| entry.bid_qty.get() != 0 || entry.ask_qty.get() != 0) {
             let (ts_ns, sent_ns) = (voice.command.ts_ns, voice.command.origin.sent_ns.get());
             form::check_age(ts_ns, sent_ns, head.max_delay_us.get(), 0).map_err(|refusal| refusal.reject)?;
+            self.check_standstill().map_err(|refusal| refusal.reject)?;
             must(!self.accounts[account].is_blocked(), Reject::AccountBlocked)?;
             self.check_frozen(group, ts_ns, 0).map_err(|refusal| refusal.reject)?;
         }

@@ -92,7 +92,8 @@ impl Venue {
             | Command::ExecHistoryRequest(_)
             | Command::Refused(_)
             | Command::Continue(_)
-            | Command::Tick(_) => return,
+            | Command::Tick(_)
+            | Command::VenueState(_) => return,
         };
         let block = confirmed(voice, template, outcome);
         match sender {
@@ -253,7 +254,11 @@ pub fn confirm_opening<S: EventSink>(voice: &mut Voice<'_, S>, wrong_field: Opti
     voice.tell_unnumbered(0, block);
 }
 
-fn confirmed<S: EventSink>(voice: &Voice<'_, S>, template: u16, outcome: Result<(), Refusal>) -> Confirmed {
+pub fn confirmed<S: EventSink>(
+    voice: &Voice<'_, S>,
+    template: u16,
+    outcome: Result<(), Refusal>,
+) -> Confirmed {
     let (code, field) = outcome.err().map_or(DONE, |(reject, field)| (reject.code(), field));
     Confirmed {
         exec_id: voice.exec_id(),

@@ -37,6 +37,7 @@ use crate::snapshot::{
     InstrumentRecord, ListingRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord, VERSION,
     VenueRecord,
 };
+use crate::standstill::Standstill;
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
 use crate::trigger::{Condition, Span, Traded, TriggerType};
 use crate::units::{Lots, Money, Side, Ticks};
@@ -157,6 +158,7 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
         venue.continuation = Continuation::Triggers(record.triggers.get());
     }
     venue.deposits = Money(record.deposits.get());
+    venue.standstill = read_standstill(record.standstill, record.reason.get())?;
     must((1..=SERIAL_END).contains(&venue.next_serial), "the next serial is out of range")?;
     must((1..=SEQ_MAX).contains(&venue.next_match), "the next match is out of range")?;
     must((0..=MONEY_MAX).contains(&venue.deposits.0), "the deposits are out of range")?;
@@ -182,6 +184,13 @@ fn read_venue(reader: &mut Reader<'_>) -> Checked<Venue> {
     venue.read_closed_ids(reader)?;
     venue.check_invariants().map_err(SnapshotError::Inconsistent)?;
     Ok(venue)
+}
+
+/// Open has no state of its own here: 0.
+fn read_standstill(state: u8, reason: u16) -> Checked<Standstill> {
+    must(state != TradingState::Open as u8, "an open venue stands still")?;
+    let state = if state == 0 { TradingState::Open as u8 } else { state };
+    Standstill::read(state, reason).map_err(|_| missing("why the venue stands still is unknown"))
 }
 
 /// Lots of one slice that no history reaches; their sums fit.

@@ -11,6 +11,7 @@ use crate::pool::{NONE, room};
 use crate::prefetch;
 use crate::reject::Reject;
 use crate::table::{HashKey, Table};
+use crate::trading_state::TradingState;
 
 /// One cache line, so that a command touches no second one.
 #[derive(Clone, Copy)]
@@ -27,9 +28,8 @@ pub struct Session {
     pub rising_ids: bool,
 }
 
-/// CodMode Off and TradingState Open, as a logon reports them.
+/// CodMode Off, as a logon reports it.
 const COD_MODE_OFF: u8 = 1;
-const TRADING_STATE_OPEN: u8 = 4;
 /// Client numbers end below this.
 const CLIENT_SEQ_END: u64 = 1 << 63;
 
@@ -97,7 +97,7 @@ impl Session {
             keep_alive_ms: U32::new(keep_alive_ms),
             schema_version: U16::new(SCHEMA_VERSION),
             cod_mode: COD_MODE_OFF,
-            trading_state: TRADING_STATE_OPEN,
+            trading_state: venue.trading_state as u8,
             orders_per_sec: U32::new(0),
             order_burst: U32::new(0),
             max_frame: U32::new(FRAME_BYTES_MAX as u32),
@@ -111,6 +111,7 @@ pub struct VenueTerms {
     pub engine_epoch: u64,
     pub ts_ns: u64,
     pub orders_per_account: u32,
+    pub trading_state: TradingState,
 }
 
 pub fn logon_reject(session_id: u64, reject: Reject) -> LogonReject {

@@ -8,7 +8,8 @@
 //! ```text
 //! head        32   version u64 (5) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 | next_serial u64 | next_match u64 | waiting taker u64 (0: none) |
-//!                  instrument u32 whose triggers are due (0: none) | pad u32 | deposits i128
+//!                  instrument u32 whose triggers are due (0: none) | standstill u8 (0: none, 5 cancel-only, 6 halted) |
+//!                  pad u8 | its reason u16 | deposits i128
 //! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
 //! instruments 180  (no combos) InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
 //!                  until u64 (0: none) | next_second u64 (in Auction; else 0) | delta i64 | vega i64 | index i64 (ticks; 0: none) |
@@ -56,6 +57,7 @@ use crate::open_orders::ListingOrders;
 use crate::order::Order;
 use crate::protection::Group;
 use crate::session::Session;
+use crate::standstill::Standstill;
 use crate::trigger::Span;
 use crate::units::Ticks;
 use crate::venue::Venue;
@@ -75,7 +77,8 @@ macro_rules! records {
 records! {
     Head = 32 { version: U64, last_seq: U64, last_ts_ns: U64, open: U64 }
     VenueRecord = 128 {
-        terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, triggers: U32, pad: U32, deposits: I128,
+        terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, triggers: U32, standstill: u8, pad: u8,
+        reason: U16, deposits: I128,
     }
     AccountRecord = 48 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32, highest_id: U64 }
     InstrumentRecord = 180 {
@@ -248,7 +251,12 @@ impl Venue {
             next_match: U64::new(self.next_match),
             continuation: U64::new(self.continuation.taker()),
             triggers: U32::new(self.continuation.triggers()),
-            pad: U32::new(0),
+            standstill: match self.standstill {
+                Standstill::None => 0,
+                standing => standing.state() as u8,
+            },
+            pad: 0,
+            reason: U16::new(self.standstill.code()),
             deposits: I128::new(self.deposits.0),
         }
     }

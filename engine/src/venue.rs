@@ -1,6 +1,6 @@
 //! An open venue: all its state in one struct, and the precedence of the rules of section 2 for every command. Decides who
 //! is heard; what the command then does stands in `privileged`, `entry`, `amend`, `cancel`, `mass_cancel`,
-//! `mass_quote`, `protection` and `matching`.
+//! `mass_quote`, `protection`, `matching` and `standstill`.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -20,6 +20,7 @@ use crate::position::Positions;
 use crate::protection::Groups;
 use crate::reject::Reject;
 use crate::session::{Sessions, Turn, VenueTerms, logon_reject};
+use crate::standstill::Standstill;
 use crate::table::HashKey;
 use crate::timers::Timers;
 use crate::units::Money;
@@ -36,6 +37,7 @@ pub struct Venue {
     pub continuation: Continuation,
     pub steps_left: u32,
     pub deposits: Money,
+    pub standstill: Standstill,
     pub accounts: Accounts,
     pub positions: Positions,
     pub instruments: Instruments,
@@ -69,6 +71,7 @@ impl Venue {
             continuation: Continuation::Nothing,
             steps_left: 0,
             deposits: Money::ZERO,
+            standstill: Standstill::None,
             accounts: Accounts::new(limits.accounts),
             positions: Positions::new(limits.positions, key),
             instruments: Instruments::new(limits.instruments),
@@ -86,7 +89,10 @@ impl Venue {
         self.steps_left = self.limits.matches_per_command;
         let command = Command::read(voice.command.message);
         let from_venue = voice.command.origin.session.get() == 0;
-        if let Some(due) = self.due(voice.command.ts_ns) {
+        if let (true, Some(Command::VenueState(request))) = (from_venue, command) {
+            // Rule 10.6: it waits for nothing, not even for what is due.
+            self.change_venue_state(voice, request);
+        } else if let Some(due) = self.due(voice.command.ts_ns) {
             let allowed = command.filter(|command| from_venue && due.allows(command));
             assert!(allowed.is_some(), "{due} stands before any other command");
             match (due, command) {
@@ -139,7 +145,7 @@ impl Venue {
         let template = template_of(voice.command.message);
         match command {
             None => self.reject_session(voice, sender, shape_reject(template), template, 0),
-            Some(Command::Continue(_) | Command::Tick(_)) => {
+            Some(Command::Continue(_) | Command::Tick(_) | Command::VenueState(_)) => {
                 self.reject_session(voice, sender, Reject::UnknownTemplate.code(), template, 0);
             }
             Some(Command::Refused(refused)) => {
@@ -169,6 +175,7 @@ impl Venue {
             engine_epoch: self.engine_epoch,
             ts_ns: voice.command.ts_ns,
             orders_per_account: self.limits.orders_per_account,
+            trading_state: self.standstill.state(),
         };
         let session = self.sessions.at_mut(slot);
         match session.log_on(origin, logon, &terms) {

@@ -331,6 +331,77 @@ fn a_trading_state_stops_orders_and_not_cancels() {
     );
 }
 
+/// Rule 10.6.
+#[test]
+fn a_venue_that_stands_still_lets_nothing_be_added() {
+    check(
+        "
+        10 buy 4@99 #1
+        > 10:1 Accepted 1.0 #1 buy 4@99 ref 1
+        0 venue 5 code=503
+        > 0:0 Confirmed Done template 333 field 0 ref 1
+        20 sell 1@99 #1
+        > 20:1 Rejected JournalFull field 0 detail 0 #1 order 0.0
+        10 amend 5@- #9 orig=1
+        > 10:2 Rejected JournalFull field 0 detail 0 #9 order 0.0
+        10 amend 3@- #9 orig=1
+        > 10:3 Modified 1.0 #9 orig #1 buy 3@99 leaves 3 status 1 priority kept ref 3
+        60 state 6
+        > 60:1 Confirmed Done template 324 field 0 ref 1
+        0 venue 6 code=503
+        > 0:0 Confirmed Done template 333 field 0 ref 1
+        20 sell 1@99 #1
+        > 20:2 Rejected JournalFull field 0 detail 0 #1 order 0.0
+        10 cancel 5 orig=1
+        > 10:4 Canceled 1.0 #5 orig #1 buy leaves 3 cum 0 reason 1 ref 4
+        0 venue 4
+        > 0:0 Confirmed Done template 333 field 0 ref 1
+        20 sell 1@99 #1
+        > 20:3 Rejected Halted field 0 detail 0 #1 order 0.0
+        60 venue 5 code=503
+        > 60:0 SessionReject UnknownTemplate ref 2 template 333 field 0
+        0 venue 4 code=503
+        > 0:0 Confirmed InvalidParameter template 333 field 3 ref 1
+        0 venue 5 code=302
+        > 0:0 Confirmed InvalidParameter template 333 field 3 ref 1
+        0 venue 3 code=503
+        > 0:0 Confirmed InvalidParameter template 333 field 1 ref 1
+        ",
+    );
+}
+
+/// Rule 10.6 with 5.6: a `VenueState` waits for nothing, and what waits goes on behind it.
+#[test]
+fn a_venue_may_stop_while_a_taker_waits() {
+    check(
+        "
+        20 sell 1@100 #1
+        > 20:1 Accepted 1.0 #1 sell 1@100 ref 1
+        20 sell 1@100 #2
+        > 20:2 Accepted 2.1 #2 sell 1@100 ref 2
+        20 sell 1@100 #3
+        > 20:3 Accepted 3.2 #3 sell 1@100 ref 3
+        20 sell 1@100 #4
+        > 20:4 Accepted 4.3 #4 sell 1@100 ref 4
+        10 buy 4@100 #1
+        > 10:1 Accepted 5.4 #1 buy 4@100 ref 1
+        > 10:2 taker 5.4 #1 buy 1@100 leaves 3 cum 1 fee 50000 position 1 match 1 ref 1
+        > 20:5 maker 1.0 #1 sell 1@100 leaves 0 cum 1 fee 10000 position -1 match 1 ref 0
+        > 10:3 taker 5.4 #1 buy 1@100 leaves 2 cum 2 fee 50000 position 2 match 2 ref 1
+        > 20:6 maker 2.1 #2 sell 1@100 leaves 0 cum 1 fee 10000 position -2 match 2 ref 0
+        > 10:4 taker 5.4 #1 buy 1@100 leaves 1 cum 3 fee 50000 position 3 match 3 ref 1
+        > 20:7 maker 3.2 #3 sell 1@100 leaves 0 cum 1 fee 10000 position -3 match 3 ref 0
+        0 venue 6 code=503
+        > 0:0 Confirmed Done template 333 field 0 ref 1
+        0 venue 4
+        > 0:0 Confirmed Done template 333 field 0 ref 1
+        0 continue serial=5 slot=4
+        > 10:5 taker 5.4 #1 buy 1@100 leaves 0 cum 4 fee 50000 position 4 match 4 ref 0
+        > 20:8 maker 4.3 #4 sell 1@100 leaves 0 cum 1 fee 10000 position -4 match 4 ref 0
+        ",
+    );
+}
+
 /// Rule 4.18. Funds 100: 5 lots are 50 of margin; 10 ticks on each are 50 of slippage; fees on top.
 #[test]
 fn the_margin_of_a_market_order_is_that_of_its_walk() {

@@ -220,6 +220,8 @@ pub struct Model {
     /// The highest client id of an account's orders from sessions with rising ids (12.2).
     high_water: BTreeMap<u32, u64>,
     waiting: Option<Waiting>,
+    /// State and code while the venue stands still (10.6).
+    standstill: Option<(u8, u16)>,
     /// Steps of the command under way (5.6).
     steps: u32,
     serial: u64,
@@ -256,6 +258,7 @@ impl Model {
             closed: Vec::new(),
             high_water: BTreeMap::new(),
             waiting: None,
+            standstill: None,
             steps: 0,
             serial: 0,
             match_id: 0,
@@ -291,6 +294,10 @@ impl Model {
     }
 
     fn hear_venue(&mut self, now: &Now, message: &[u8]) {
+        if let Some(it) = block::<VenueState>(message).filter(|_| self.limits.is_some()) {
+            let outcome = self.venue_state(it);
+            return self.confirm(now, message, outcome);
+        }
         if let Some(wanted) = block::<Continue>(message) {
             return self.go_on(now, wanted.order_id.get());
         }
@@ -400,6 +407,7 @@ impl Model {
         let session = *session;
         let epoch = self.epoch;
         let orders_per_account = self.limits().orders_per_account;
+        let trading_state = self.standstill.map_or(states::OPEN, |it| it.0);
         self.tell(now, id, |_| LogonAck {
             session_id: id.into(),
             next_client_seq: session.next_client_seq.into(),
@@ -410,7 +418,7 @@ impl Model {
             keep_alive_ms: logon.keep_alive_ms.get().clamp(100, 60_000).into(),
             schema_version: 1.into(),
             cod_mode: 1,
-            trading_state: 4,
+            trading_state,
             orders_per_sec: 0.into(),
             order_burst: 0.into(),
             max_frame: (FRAME_BYTES_MAX as u32).into(),
@@ -872,6 +880,7 @@ fn shape_fault(message: &[u8]) -> u16 {
         (Refused::TEMPLATE, size_of::<Refused>()),
         (Continue::TEMPLATE, size_of::<Continue>()),
         (Tick::TEMPLATE, size_of::<Tick>()),
+        (VenueState::TEMPLATE, size_of::<VenueState>()),
         (NewTriggerOrder::TEMPLATE, size_of::<NewTriggerOrder>()),
         (OpenOrdersRequest::TEMPLATE, size_of::<OpenOrdersRequest>()),
         (ExecHistoryRequest::TEMPLATE, size_of::<ExecHistoryRequest>()),

@@ -1,6 +1,6 @@
 //! Commands and events as a person reads them, for the message of a test that failed. Reads layouts, knows no rule.
 
-use engine::command::{ComboCreate, Command, MmpConfig, Sensitivity, Tick};
+use engine::command::{ComboCreate, Command, MmpConfig, Sensitivity, Tick, VenueState};
 use engine::event::*;
 use engine::message::*;
 use engine::reject::Reject;
@@ -22,6 +22,7 @@ fn asked(message: &[u8]) -> Option<String> {
     let text = block::<MmpConfig>(message).map(|it| format!("{it:?}"));
     let text = text.or_else(|| block::<Sensitivity>(message).map(|it| format!("{it:?}")));
     let text = text.or_else(|| block::<Tick>(message).map(|it| format!("{it:?}")));
+    let text = text.or_else(|| block::<VenueState>(message).map(|it| format!("{it:?}")));
     text.or_else(|| block::<ComboCreate>(message).map(|it| format!("{it:?}")))
 }
 

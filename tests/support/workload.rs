@@ -27,6 +27,7 @@ use crate::model::{Instrument, Model, Order};
 use crate::text::quotes_acked;
 
 use special::Burst;
+use states::venue_state;
 
 pub use features::Features;
 
@@ -342,6 +343,7 @@ impl Workload {
             935..955 => self.bad_shape(model, ts_ns),
             955..975 => self.administration(model, ts_ns),
             975..988 => self.state(model, ts_ns),
+            988..991 => self.stand_still(),
             _ => self.venue_says(model, ts_ns),
         }
     }
@@ -366,6 +368,9 @@ impl Workload {
 
     /// Unblocks an account or opens an instrument, so that the flow goes on.
     fn thaw(&mut self, model: &Model, ts_ns: u64) -> Option<Step> {
+        if model.stands_still() {
+            return Some(venue_state(OPEN, 0));
+        }
         let blocked: Vec<&(u64, u32, Role)> =
             SESSIONS[..20].iter().filter(|session| model.is_blocked(session.1)).collect();
         if !blocked.is_empty() {
@@ -1109,7 +1114,8 @@ impl Workload {
 
     /// Unknown templates, lengths that are not the template's, commands that are the venue's own.
     fn bad_shape(&mut self, model: &Model, ts_ns: u64) -> Step {
-        let known = [3, 100, 101, 110, 111, 112, 115, 300, 301, 310, 320, 321, 322, 323, 324, 330, 331, 332];
+        let known =
+            [3, 100, 101, 110, 111, 112, 115, 300, 301, 310, 320, 321, 322, 323, 324, 330, 331, 332, 333];
         let template = match self.draw.below(3) {
             0 => self.draw.of(&[0, 1, 4, 99, 200, 202, 204, 210, 350, u16::MAX]),
             _ => self.draw.of(&known),
@@ -1358,7 +1364,10 @@ impl Stream {
             self.ts_ns = self.next_moment();
         }
         match self.model.continuation() {
+            // What waits for nothing (10.6).
+            Some(_) if self.clock.one_in(60) => self.workload.stand_still(),
             Some(due) => self.go_on(due),
+            None if self.is_tick_due() && self.clock.one_in(60) => self.workload.stand_still(),
             None if self.is_tick_due() => {
                 Step { origin: Origin::venue(), message: bytes(Tick { pad_a: 0.into() }) }
             }
@@ -1489,6 +1498,7 @@ impl Coverage {
                     ExpireTimeInvalid,
                     DuplicateClOrdId,
                     StaleRequest,
+                    JournalFull,
                     AccountBlocked,
                     Halted,
                     CancelOnly,
@@ -1527,6 +1537,7 @@ impl Coverage {
                     PositionLimit,
                     Capacity,
                     InsufficientMargin,
+                    JournalFull,
                 ],
             ),
             (
@@ -1565,6 +1576,7 @@ impl Coverage {
                 &[Permission, InvalidParameter, AlreadyExists, UnknownAccount, Capacity],
             ),
             (confirmed, InstrumentState::TEMPLATE, &[Permission, UnknownInstrument, InvalidParameter]),
+            (confirmed, VenueState::TEMPLATE, &[InvalidParameter]),
         ]
     }
 

@@ -90,7 +90,13 @@ pub fn draw(
         90..94 => Draft::of(state(random, ts_ns)),
         94 => Draft::of(logon(random)),
         95 if random.one_in(2) => Draft::of(Tick { pad_a: U64::new(random.below(2)) }),
-        95 => Draft::of(Continue { order_id: U64::new(random.below(1 << 26)) }),
+        95 if random.one_in(2) => Draft::of(Continue { order_id: U64::new(random.below(1 << 26)) }),
+        95 => Draft::of(VenueState {
+            state: random.pick(&[4, 4, 5, 6]),
+            pad_a: 0,
+            code: random.pick(&[0, 0, 503]).into(),
+            pad_b: 0.into(),
+        }),
         96 => Draft::of(Refused {
             code: 1.into(),
             ref_template_id: 100.into(),

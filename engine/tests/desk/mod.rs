@@ -614,6 +614,12 @@ fn command(words: &Words<'_>) -> Vec<u8> {
             order_id: ((words.or("serial", 0) << 24 | words.or("slot", 0)) as u64).into(),
         }),
         "tick" => bytes_of(Tick { pad_a: 0.into() }),
+        "venue" => bytes_of(VenueState {
+            state: words.number(2) as u8,
+            pad_a: 0,
+            code: (words.or("code", 0) as u16).into(),
+            pad_b: 0.into(),
+        }),
         "refused" => bytes_of(Refused {
             code: (words.or("code", 0) as u16).into(),
             ref_template_id: (words.or("template", 0) as u16).into(),

@@ -96,6 +96,7 @@ const LAYOUTS: &[Layout] = &[
     Layout { template: NewOrder::TEMPLATE, row: NEW_ORDER },
     Layout { template: Continue::TEMPLATE, row: &[(8, OrderId)] },
     Layout { template: Tick::TEMPLATE, row: &[(8, Small)] },
+    Layout { template: VenueState::TEMPLATE, row: &[(1, Byte), (1, Byte), (2, Small), (4, Small)] },
     Layout { template: InstrumentCreate::TEMPLATE, row: &[
         (32, Fill), (8, Amount), (8, Amount), (8, Amount), (8, Amount), (8, Qty), (4, Instrument), (4, Small),
         (4, Ppm), (4, Ppm), (4, Ppm), (1, Byte), (1, Byte), (2, Small), (4, Ppm), (4, Small), (8, Small),

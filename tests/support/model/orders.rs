@@ -101,6 +101,7 @@ impl Model {
         let expiry = expiry(now, it.tif, it.expire_time.get())?;
         self.unused_id(session, account, it.cl_ord_id.get())?;
         in_time(now, it.max_delay_us.get(), 9)?;
+        self.moves()?;
         let order = Order {
             order_id: self.next_order_id(),
             cl_ord_id: it.cl_ord_id.get(),
@@ -424,6 +425,7 @@ impl Model {
             let free = self.has_free_level();
             demand(price == old.price || free, Reject::Capacity, 0)?;
             self.affordable(&new, Some(old.order_id))?;
+            self.moves()?;
         }
         Ok(amend)
     }

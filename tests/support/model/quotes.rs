@@ -100,6 +100,7 @@ impl Model {
             return Ok(());
         }
         in_time(now, head.max_delay_us.get(), 0)?;
+        self.moves()?;
         demand(!self.blocked.contains(&account), Reject::AccountBlocked, 0)?;
         demand(!self.is_frozen(account, group, now.ts_ns), Reject::MmpFrozen, 0)
     }

@@ -63,6 +63,25 @@ impl Model {
         }
     }
 
+    /// 10.6.
+    pub(super) fn venue_state(&mut self, it: &VenueState) -> Outcome {
+        let (state, code) = (it.state, it.code.get());
+        demand([OPEN, CANCEL_ONLY, HALTED].contains(&state), Reject::InvalidParameter, 1)?;
+        let wanted = if state == OPEN { 0 } else { Reject::JournalFull.code() };
+        demand(code == wanted, Reject::InvalidParameter, 3)?;
+        self.standstill = Some((state, code)).filter(|_| state != OPEN);
+        Ok(())
+    }
+
+    /// 10.6: nothing is added while the venue stands still.
+    pub(super) fn moves(&self) -> Outcome {
+        demand(self.standstill.is_none(), Reject::JournalFull, 0)
+    }
+
+    pub fn stands_still(&self) -> bool {
+        self.standstill.is_some()
+    }
+
     /// 4.10, 10.2 and 11.4: whether an instrument and its legs take an order; `barred` is what an auction refuses.
     pub(super) fn takes_orders(&self, id: u32, barred: bool) -> Outcome {
         let instrument = &self.instruments[&id];

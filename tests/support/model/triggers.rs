@@ -92,6 +92,7 @@ impl Model {
         let expiry = expiry(now, it.tif, it.expire_time.get())?;
         self.unused_id(session, account, it.cl_ord_id.get())?;
         in_time(now, it.max_delay_us.get(), 9)?;
+        self.moves()?;
         self.may_enter(account, id, true)?;
         let order = Order {
             order_id: self.next_order_id(),

@@ -3,7 +3,24 @@
 
 use super::*;
 
+/// What the venue says of itself (10.6).
+pub(super) fn venue_state(state: u8, code: u16) -> Step {
+    let it = VenueState { state, pad_a: 0, code: code.into(), pad_b: 0.into() };
+    Step { origin: Origin::venue(), message: bytes(it) }
+}
+
 impl Workload {
+    /// The venue stops what adds, or goes on, or says what it cannot mean.
+    pub(super) fn stand_still(&mut self) -> Step {
+        let full = Reject::JournalFull.code();
+        let (state, code) = self.draw.of(&[(5, full), (6, full), (OPEN, 0)]);
+        match self.draw.below(8) {
+            0 => venue_state(self.draw.of(&[0, AUCTION, 7, EXPIRED, 255]), code),
+            1 => venue_state(state, self.draw.of(&[0, 302, full, u16::MAX])),
+            _ => venue_state(state, code),
+        }
+    }
+
     /// Does time play a part beyond delays?
     pub(super) fn waits(&self) -> bool {
         self.profile.features.auctions || self.profile.features.mmp
