@@ -2,9 +2,11 @@
 //! cut, two processes write the same file, a damaged, foreign or stale one is passed over and said so, and a maker that is
 //! killed leaves nothing that anybody believes.
 //!
-//! `BALLAST_CUTS` sets the number of random cut points, `BALLAST_SEED` where they are.
+//! `BALLAST_TIER=1` is the size of a release; `BALLAST_CUTS` sets the number of random cut points, `BALLAST_KILLS` how many makers
+//! are killed, `BALLAST_SEED` where and when.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -14,17 +16,12 @@ use gateway::snapshots::standing::Standing;
 use gateway::snapshots::verify;
 use journal::{Bookmark, Identity, Record, snapshot_path, snapshot_seqs, survey_from};
 use tests::member::Member;
-use tests::tier::tiered;
+use tests::tier::{number, scratch, seed, tiered};
 use tests::venue::{Home, program, run};
 use tests::workload::{Draw, Profile};
 use tests::written;
 
-const CUTS: u64 = 50;
 const COMMANDS: u64 = 4_000;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
 
 /// Everything behind `bookmark`, or everything, heard to the end.
 fn heard(directory: &Path, start: Option<(Standing, Bookmark)>) -> Standing {
@@ -59,10 +56,10 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_snapshot_and_its_tail_are_the_whole_journal_wherever_it_is_cut() {
-    let (cuts, seed) = (number("BALLAST_CUTS", CUTS), number("BALLAST_SEED", 1));
+    let (cuts, seed) = (number("BALLAST_CUTS", tiered(50, 1_000)), seed());
     let (mut draw, mut done) = (Draw::new(seed), 0);
     for (round, profile) in (0..).zip(Profile::ALL) {
-        let home = tempfile::tempdir().expect("there is room");
+        let home = scratch();
         let (one, other) = (home.path().join("journal"), home.path().join("replica"));
         let mut group = Draw::new(seed + round);
         written::journal(&one, seed + round, profile, COMMANDS, |_| group.one_in(4), |_| ());
@@ -99,7 +96,7 @@ fn a_snapshot_and_its_tail_are_the_whole_journal_wherever_it_is_cut() {
 
 #[test]
 fn no_byte_of_a_snapshot_may_be_another() {
-    let home = tempfile::tempdir().expect("there is room");
+    let home = scratch();
     let directory = home.path().join("journal");
     written::journal(&directory, 7, Profile::ALL[0], 120, |_| true, |_| ());
     // A young venue, so that there are few bytes.
@@ -108,13 +105,18 @@ fn no_byte_of_a_snapshot_may_be_another() {
     let good = fs::read(&path).expect("it was made");
     assert!(verify::file(&path, Some(&identity(&directory))).verdict.is_ok());
     let flipped = home.path().join("flipped.snap");
+    fs::write(&flipped, &good).expect("there is room");
+    let file = fs::OpenOptions::new().write(true).open(&flipped).expect("it was made");
+    let bits = tiered(1, 8) as usize;
     for at in 0..good.len() {
-        let mut bytes = good.clone();
-        bytes[at] ^= 1 << (at % 8);
-        fs::write(&flipped, &bytes).expect("there is room");
-        assert!(verify::file(&flipped, None).verdict.is_err(), "byte {at} of {}", good.len());
+        for bit in (at..at + bits).map(|bit| bit % 8) {
+            file.write_all_at(&[good[at] ^ (1 << bit)], at as u64).expect("flipped");
+            assert!(verify::file(&flipped, None).verdict.is_err(), "byte {at} of {}, bit {bit}", good.len());
+        }
+        file.write_all_at(&good[at..=at], at as u64).expect("restored");
     }
-    println!("J6 snapshot: {} bytes flipped, all refused", good.len());
+    println!("J6 snapshot: {} bytes, {bits} bits of each flipped, all refused", good.len());
+    file.write_all_at(&[!good[0]], 0).expect("flipped");
     let shown = flipped.to_str().expect("temporary paths are text");
     let done = run("ballast", &["snapshot", "verify", shown, "--json"]);
     assert_eq!(done.status.code(), Some(3));
@@ -238,8 +240,8 @@ fn a_maker_that_is_killed_leaves_nothing_that_anybody_believes() {
     let directory = home.path().join("journal");
     written::journal(&directory, 9, Profile::ALL[1], 3_000, |seq| seq % 3 == 0, |_| ());
     let (_nobody, never) = channel::<()>();
-    let mut draw = Draw::new(number("BALLAST_SEED", 1));
-    let kills = number("BALLAST_KILLS", 50);
+    let mut draw = Draw::new(seed());
+    let kills = number("BALLAST_KILLS", tiered(50, 500));
     let mut finished = 0;
     for _ in 0..kills {
         let until = (1 + draw.below(3_000)).to_string();
