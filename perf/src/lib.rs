@@ -6,7 +6,9 @@
 pub mod acks;
 pub mod bare;
 pub mod member;
+pub mod recovery;
 pub mod replay;
+pub mod stage_cost;
 pub mod summary;
 pub mod sync_cost;
 pub mod workload;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use perf::{acks, replay, sync_cost};
+use perf::{acks, recovery, replay, stage_cost, sync_cost};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -22,8 +22,12 @@ struct Cli {
 enum Command {
     /// Time from sending an order to its acknowledgement, against the bare disk and the bare socket
     Acks(acks::Options),
+    /// Verified replay against the engine's own speed, and a start from a snapshot
+    Recovery(recovery::Recovery),
     /// A workload file through the whole engine: time, percentiles, and whether all came out as it must
     ReplayWorkload(replay::ReplayOptions),
+    /// A record through the journal's stage, chain included, against the bare copy of it
+    StageCost(stage_cost::StageCost),
     /// A durable group through each back end of the journal, against a bare synced write
     SyncCost(sync_cost::SyncCost),
     /// Writes one of the workloads to a file
@@ -38,6 +42,12 @@ fn main() -> ExitCode {
     let found = match Cli::parse().command {
         Command::Acks(options) => acks::run(&options).map(report),
         Command::SyncCost(options) => sync_cost::run(&options).map(report).map_err(|error| error.to_string()),
+        Command::StageCost(options) => {
+            stage_cost::run(&options).map(report).map_err(|error| error.to_string())
+        }
+        Command::Recovery(options) => {
+            recovery::run(&options).map(report).map_err(|error| error.to_string())
+        }
         Command::WriteWorkload(options) => replay::write(&options).map(report),
         Command::ReplayWorkload(options) => replay::replay(&options).map(|outcome| {
             let code = if outcome.as_expected { ExitCode::SUCCESS } else { NOT_AS_EXPECTED.into() };

@@ -18,6 +18,7 @@ use crate::workload::shape::Shape;
 use crate::workload::{Header, Record, Tally, Workload};
 
 pub mod desk;
+pub mod keep;
 pub mod sink;
 
 use desk::{Batch, Desk};

@@ -8,7 +8,6 @@ use engine::command::{
     AccountCreate, CancelOrder, Deposit, InstrumentCreate, Logon, ModifyOrder, NewOrder, Role,
 };
 use engine::command::{SessionCreate, VenueOpen};
-use engine::event::EventSink;
 use engine::limits::{ACCOUNT_MEMBERS_FROM, DEPOSIT_MAX, Limits, POSITION_LOTS_MAX};
 use engine::message::{Framed, HEADER_BYTES, Message, NULL_I64, NULL_U64, ORIGIN_BYTES, Origin};
 use engine::{Engine, LookAhead, Sequenced};
@@ -78,37 +77,44 @@ pub struct Desk {
 impl Desk {
     /// `orders_max` is the venue's capacity for open orders; the other limits are the demo's, raised to what is needed.
     pub fn open(header: &Header, orders_max: u32) -> Desk {
+        Desk::open_heard(header, orders_max, &mut Null)
+    }
+
+    /// The same, and `listener` hears of it.
+    pub fn open_heard(header: &Header, orders_max: u32, listener: &mut impl Listener) -> Desk {
         let accounts = header.accounts.get();
         let mut desk = Desk { engine: Engine::new(), numbers: vec![1; accounts as usize] };
-        desk.venue(opening(header, orders_max));
+        desk.venue(opening(header, orders_max), listener);
         let middle = header.price_low.get().midpoint(header.price_high.get());
         for symbol in 0..header.symbols.get() {
-            desk.venue(listing(symbol + 1, i64::from(middle)));
+            desk.venue(listing(symbol + 1, i64::from(middle)), listener);
         }
         for account in 0..accounts {
-            desk.admit(account);
+            desk.admit(account, listener);
         }
         desk
     }
 
-    fn admit(&mut self, account: u32) {
+    fn admit(&mut self, account: u32, listener: &mut impl Listener) {
         let account_id = (ACCOUNT_MEMBERS_FROM + account).into();
-        self.venue(AccountCreate { name: [b'W'; 16], account_id, pad_a: 0.into() });
+        self.venue(AccountCreate { name: [b'W'; 16], account_id, pad_a: 0.into() }, listener);
         let amount = DEPOSIT_MAX.into();
-        self.venue(Deposit { reference: 1.into(), amount, account_id, pad_a: 0.into() });
+        self.venue(Deposit { reference: 1.into(), amount, account_id, pad_a: 0.into() }, listener);
         let mut session = SessionCreate::new_zeroed();
         session.session_id = session_of(account).into();
         (session.account_id, session.role) = (account_id, Role::Trade as u8);
-        self.venue(session);
+        self.venue(session, listener);
         let mut logon = Logon::new_zeroed();
         (logon.session_id, logon.next_server_seq) = (session.session_id, 1.into());
         let mut origin = Origin::new_zeroed();
         (origin.session, origin.connection) = (session.session_id, CONNECTION.into());
-        apply(&mut self.engine, &origin, Framed::new(logon).as_bytes(), &mut Null);
+        apply(&mut self.engine, &origin, Framed::new(logon).as_bytes(), listener);
+        listener.answered();
     }
 
-    fn venue<M: Message>(&mut self, block: M) {
-        apply(&mut self.engine, &Origin::venue(), Framed::new(block).as_bytes(), &mut Null);
+    fn venue<M: Message>(&mut self, block: M, listener: &mut impl Listener) {
+        apply(&mut self.engine, &Origin::venue(), Framed::new(block).as_bytes(), listener);
+        listener.answered();
     }
 
     /// Replaces what is in the batch.
@@ -214,9 +220,11 @@ impl Desk {
     }
 }
 
-fn apply(engine: &mut Engine, origin: &Origin, message: &[u8], sink: &mut impl EventSink) {
+fn apply(engine: &mut Engine, origin: &Origin, message: &[u8], listener: &mut impl Listener) {
     let seq = engine.last_seq() + 1;
-    engine.apply(&Sequenced { seq, ts_ns: seq, origin, message }, sink);
+    let command = Sequenced { seq, ts_ns: seq, origin, message };
+    listener.command(&command);
+    engine.apply(&command, listener);
 }
 
 fn session_of(account: u32) -> u64 {
