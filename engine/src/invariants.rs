@@ -1,7 +1,7 @@
 //! What always holds (section 7), derived twice from the open orders: once from the table of slots and once from the
 //! books. For tests and restores; it reads everything and allocates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::continuation::Continuation;
 use crate::expiry;
@@ -26,7 +26,14 @@ struct Open {
     orders: u32,
 }
 
-type Sums = BTreeMap<(u32, u32), Open>;
+/// By the slot of the position entry.
+type Sums = Vec<Open>;
+
+/// Whether no two are the same.
+fn are_unique<T: Ord>(mut items: Vec<T>) -> bool {
+    items.sort_unstable();
+    items.is_sorted_by(|one, next| one < next)
+}
 
 fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
@@ -38,8 +45,8 @@ impl Venue {
         self.check_lots()?;
         self.check_books()?;
         self.check_triggers()?;
-        let from_slots = self.sum(self.orders.iter());
-        let from_books = self.sum(self.canonical_orders());
+        let from_slots = self.sum(self.orders.iter())?;
+        let from_books = self.sum(self.canonical_orders())?;
         must(from_slots == from_books, || "rule 7.3: slots and books hold different orders".to_string())?;
         self.check_open(&from_books)?;
         self.check_orders()?;
@@ -137,7 +144,7 @@ impl Venue {
 
     /// Armed orders stand where their triggers say, and are counted; triggers are at rest (rule 8.33) but where work waits.
     fn check_triggers(&self) -> Result<(), String> {
-        let mut held: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut held = vec![0; self.positions.slots_end()];
         let (mut orders, mut levels) = (0, 0);
         for (id, instrument) in self.instruments.iter() {
             let triggers = self.instruments.triggers(id);
@@ -155,7 +162,7 @@ impl Venue {
                     must(placed && position.instrument == id, || {
                         format!("order {} waits for another trigger", order.id)
                     })?;
-                    *held.entry(order.position).or_default() += 1;
+                    held[order.position as usize] += 1;
                     orders += 1;
                 }
             }
@@ -166,7 +173,7 @@ impl Venue {
         }
         let armed = self.orders.iter().filter(|order| self.orders.is_armed(order)).count();
         must(armed as u32 == orders, || "an armed order waits nowhere".to_string())?;
-        must(held.iter().all(|(slot, count)| self.positions.armed(*slot) == *count), || {
+        must((0..).zip(held).all(|(slot, count)| self.positions.armed(slot) == count), || {
             "a position entry miscounts its armed orders".to_string()
         })?;
         must(self.levels.kept_back == orders - levels, || {
@@ -191,11 +198,11 @@ impl Venue {
         must(holds, || format!("rule 8.33: the triggers of instrument {instrument} are not at rest"))
     }
 
-    fn sum<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Sums {
-        let mut sums = Sums::new();
+    fn sum<'a>(&self, orders: impl Iterator<Item = &'a Order>) -> Result<Sums, String> {
+        let mut sums = vec![Open::default(); self.positions.slots_end()];
         for order in orders {
             let Position { account, instrument, .. } = *self.positions.at(order.position);
-            let open = sums.entry((account, instrument)).or_default();
+            let open = &mut sums[order.position as usize];
             open.orders += 1;
             if self.orders.is_armed(order) {
                 continue;
@@ -206,14 +213,17 @@ impl Venue {
             }
             open.value += order.ticks * order.leaves();
             for leg in self.instruments.legs(instrument).iter() {
-                let open = sums.entry((account, leg.instrument)).or_default();
+                let Some(slot) = self.positions.find(account, leg.instrument) else {
+                    return Err(format!("rule 7.3: order {} has a leg without an entry", order.id));
+                };
+                let open = &mut sums[slot as usize];
                 match leg.side(order.side()) {
                     Side::Buy => open.buy += leg.lots(order.leaves()),
                     Side::Sell => open.sell += leg.lots(order.leaves()),
                 }
             }
         }
-        sums
+        Ok(sums)
     }
 
     /// Rule 7.3.
@@ -221,8 +231,8 @@ impl Venue {
         let mut counted = 0;
         for (id, account) in self.accounts.iter() {
             let mut orders = 0;
-            for position in self.positions.of(account) {
-                let open = sums.get(&(id, position.instrument)).copied().unwrap_or_default();
+            for slot in self.positions.slots_of(account) {
+                let (position, open) = (self.positions.at(slot), sums[slot as usize]);
                 let kept = (position.open_buy, position.open_sell, position.open_value);
                 must(kept == (open.buy, open.sell, open.value), || {
                     format!(
@@ -310,23 +320,28 @@ impl Venue {
 
     /// Who is special has terms of its own, nobody else has, and both are counted (rules 8.40 and 8.41).
     fn check_special(&self) -> Result<(), String> {
-        let (mut places, mut held) = (BTreeSet::new(), BTreeMap::<u32, u32>::new());
+        let (mut places, mut held) = (Vec::new(), BTreeMap::<u32, u32>::new());
         for order in self.orders.iter() {
             let terms = self.orders.terms(order);
             let rests = order.tif().rests();
             let belongs = order.is_member() && !order.is_quote();
             let has_more = terms.expire_ns != NULL_U64 || terms.display != 0 || terms.trigger_type != 0;
             let is_special = has_more || belongs || order.is_reduce_only() && rests;
-            let placed = !order.is_special() || places.insert(order.terms_place());
-            must(placed && order.is_special() == is_special && !(is_special && order.is_quote()), || {
+            if order.is_special() {
+                places.push(order.terms_place());
+            }
+            must(order.is_special() == is_special && !(is_special && order.is_quote()), || {
                 format!("rule 8.40: order {} has terms that are not its own, or lacks them", order.id)
             })?;
-            *held.entry(self.positions.at(order.position).account).or_default() += u32::from(is_special);
+            if is_special {
+                *held.entry(self.positions.at(order.position).account).or_default() += 1;
+            }
         }
-        let special = self.orders.special();
-        must(places.len() == special as usize && special <= self.limits.special_orders, || {
-            format!("rule 8.41: {} orders are special, {special} terms are taken", places.len())
+        let (special, count) = (self.orders.special(), places.len());
+        must(count == special as usize && special <= self.limits.special_orders, || {
+            format!("rule 8.41: {count} orders are special, {special} terms are taken")
         })?;
+        must(are_unique(places), || "rule 8.40: two orders share their terms".to_string())?;
         let miscounted = self.accounts.iter().map(|(id, _)| id).find(|id| {
             let counted = self.accounts.special_orders(*id);
             let held = held.get(id).copied().unwrap_or_default();
@@ -419,15 +434,16 @@ impl Venue {
         let held = window.entered().min(u64::from(self.limits.closed_ids));
         must(u64::from(window.len()) == held, || format!("rule 12.1: the window holds {}", window.len()))?;
         must(window.sum() == window.recomputed_sum(), || "the sum of the closed ids is another".to_string())?;
-        let mut serials: BTreeSet<u64> = self.orders.iter().map(|order| serial_of(order.id)).collect();
+        let mut serials: Vec<u64> = self.orders.iter().map(|order| serial_of(order.id)).collect();
         for closed in window.iter() {
             let is_of = |position| self.positions.at(position).account == closed.account;
             let open = self.orders.by_client_id(closed.account, closed.cl_ord_id, is_of);
             let found = window.find(closed.account, closed.cl_ord_id) == Some(closed.order_id);
-            must(found && open.is_none() && serials.insert(serial_of(closed.order_id)), || {
+            must(found && open.is_none(), || {
                 format!("rule 12.1: order {} is misplaced among the closed ids", closed.order_id)
             })?;
+            serials.push(serial_of(closed.order_id));
         }
-        Ok(())
+        must(are_unique(serials), || "rule 12.1: two orders share a serial".to_string())
     }
 }

@@ -46,6 +46,11 @@ impl<T: Copy> Arena<T> {
         self.capacity - self.len()
     }
 
+    /// Above every slot that was ever taken.
+    pub fn slots_end(&self) -> usize {
+        self.items.len()
+    }
+
     pub fn is_full(&self) -> bool {
         self.spare() == 0
     }

@@ -216,8 +216,18 @@ impl Positions {
 
     /// The account's entries by instrument number.
     pub fn of(&self, account: &Account) -> impl Iterator<Item = &Position> + use<'_> {
-        let step = |slot: u32| (slot != NONE).then(|| self.at(slot));
-        std::iter::successors(step(account.positions), move |position| step(position.next))
+        self.slots_of(account).map(|slot| self.at(slot))
+    }
+
+    /// Where they lie.
+    pub fn slots_of(&self, account: &Account) -> impl Iterator<Item = u32> + use<'_> {
+        let step = |slot: u32| (slot != NONE).then_some(slot);
+        std::iter::successors(step(account.positions), move |slot| step(self.at(*slot).next))
+    }
+
+    /// Above every slot that was ever taken.
+    pub fn slots_end(&self) -> usize {
+        self.arena.slots_end()
     }
 
     /// The entry before `instrument` (`NONE`: the account itself), and the first one from it on.

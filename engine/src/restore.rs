@@ -33,9 +33,9 @@ use crate::protection::{Group, GroupTerms};
 use crate::self_trade::{Stp, StpMode};
 use crate::session::Session;
 use crate::snapshot::{
-    AccountRecord, BookWorkRecord, ClosedIdRecord, ComboRecord, Expected, FillsRecord, GroupRecord, Head,
-    InstrumentRecord, ListingRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord, VERSION,
-    VenueRecord,
+    AccountRecord, BookWorkRecord, ClosedIdRecord, ComboRecord, Digest, Expected, FillsRecord, GroupRecord,
+    Head, InstrumentRecord, ListingRecord, MassCancelRecord, OrderRecord, PositionRecord, SessionRecord,
+    VERSION, VenueRecord,
 };
 use crate::standstill::Standstill;
 use crate::trading_state::{AuctionTimes, TradingState, UNTIL_NS_END};
@@ -119,6 +119,11 @@ impl<'a> Reader<'a> {
 impl Engine {
     /// The engine that said `bytes` in `snapshot`.
     pub fn restore(bytes: &[u8]) -> Result<Engine, SnapshotError> {
+        Engine::restore_digested(bytes).map(|(engine, _)| engine)
+    }
+
+    /// The same with its digest, which one walk tells along with the comparison.
+    pub fn restore_digested(bytes: &[u8]) -> Result<(Engine, [u8; 32]), SnapshotError> {
         let mut reader = Reader { rest: bytes };
         let head: &Head = reader.record()?;
         if head.version.get() != VERSION {
@@ -134,10 +139,10 @@ impl Engine {
             engine.venue = Some(Box::new(venue));
         }
         must(reader.rest.is_empty(), "bytes follow the last record")?;
-        let mut expected = Expected { rest: bytes, same: true };
+        let mut expected = Expected { rest: bytes, same: true, digest: Digest::new() };
         engine.encode(&mut expected);
         must(expected.same && expected.rest.is_empty(), "the bytes are not in canonical form")?;
-        Ok(engine)
+        Ok((engine, expected.digest.finish()))
     }
 }
 

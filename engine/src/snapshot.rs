@@ -132,9 +132,41 @@ impl Canonical for Vec<u8> {
     }
 }
 
-impl Canonical for blake3::Hasher {
+/// What the hash function takes at once at its full speed.
+const HASHED_BYTES: usize = 16 << 10;
+
+/// The digest in the making. Records are small, so they are collected first.
+pub struct Digest {
+    hasher: blake3::Hasher,
+    bytes: [u8; HASHED_BYTES],
+    used: usize,
+}
+
+impl Digest {
+    pub fn new() -> Digest {
+        Digest { hasher: blake3::Hasher::new(), bytes: [0; HASHED_BYTES], used: 0 }
+    }
+
+    pub fn finish(mut self) -> [u8; 32] {
+        *self.hasher.update(&self.bytes[..self.used]).finalize().as_bytes()
+    }
+}
+
+impl Canonical for Digest {
     fn put(&mut self, bytes: &[u8]) {
-        self.update(bytes);
+        if self.used + bytes.len() > HASHED_BYTES {
+            self.hasher.update(&self.bytes[..self.used]);
+            self.used = 0;
+        }
+        match self.bytes.get_mut(self.used..self.used + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.used += bytes.len();
+            }
+            None => {
+                self.hasher.update(bytes);
+            }
+        }
     }
 
     /// A mark is due every few thousand commands, and the window may hold millions.
@@ -144,14 +176,15 @@ impl Canonical for blake3::Hasher {
     }
 }
 
-/// Bytes that the walk is expected to repeat.
+/// Bytes that the walk is expected to repeat, and the digest of what it says.
 pub struct Expected<'a> {
     pub rest: &'a [u8],
     pub same: bool,
+    pub digest: Digest,
 }
 
-impl Canonical for Expected<'_> {
-    fn put(&mut self, bytes: &[u8]) {
+impl Expected<'_> {
+    fn compare(&mut self, bytes: &[u8]) {
         match self.rest.strip_prefix(bytes) {
             Some(rest) => self.rest = rest,
             None => self.same = false,
@@ -159,12 +192,25 @@ impl Canonical for Expected<'_> {
     }
 }
 
+impl Canonical for Expected<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.compare(bytes);
+        self.digest.put(bytes);
+    }
+
+    fn put_closed_ids(&mut self, window: &ClosedIds) {
+        self.compare(&window.len().to_le_bytes());
+        window.iter().for_each(|closed| self.compare(closed_id_record(closed).as_bytes()));
+        self.digest.put_closed_ids(window);
+    }
+}
+
 impl Engine {
     /// BLAKE3 of the canonical bytes, the closed ids by their sum. Walks everything else, allocates nothing.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new();
-        self.encode(&mut hasher);
-        *hasher.finalize().as_bytes()
+        let mut digest = Digest::new();
+        self.encode(&mut digest);
+        digest.finish()
     }
 
     /// The canonical bytes.

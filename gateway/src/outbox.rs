@@ -13,9 +13,12 @@ use zerocopy::FromBytes;
 
 use crate::frame::{self, END_OF_EVENT, FRAME_BYTES_MIN, SNAPSHOT};
 
+/// A stream's first chunk, and what chunks grow to, each twice as large as the one before: a session that was told little takes
+/// little.
+const CHUNK_BYTES_FIRST: usize = 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Room for the ends of so many messages is taken with a chunk.
-const CHUNK_MESSAGES: usize = 1024;
+/// Room for one end is taken with so many bytes of a chunk.
+const MESSAGE_BYTES: usize = 64;
 
 /// Consecutive messages of one session, encoded as frames.
 #[derive(Debug)]
@@ -23,6 +26,13 @@ struct Chunk {
     first_seq: u64,
     ends: Vec<u32>,
     bytes: Vec<u8>,
+}
+
+impl Chunk {
+    fn with_room(first_seq: u64, bytes: usize) -> Chunk {
+        let (ends, bytes) = (Vec::with_capacity(bytes / MESSAGE_BYTES), Vec::with_capacity(bytes));
+        Chunk { first_seq, ends, bytes }
+    }
 }
 
 /// One session's output.
@@ -61,17 +71,26 @@ impl Stream {
 
     fn append(&mut self, seq: u64, message: &[u8]) {
         assert_eq!(seq, self.next_seq, "the engine numbers a session's messages without a gap");
-        let full =
-            self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + message.len() + 64 > CHUNK_BYTES);
+        let room = self.room(self.chunks.len().saturating_sub(1));
+        let full = self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + message.len() + 64 > room);
         if full {
-            let (ends, bytes) = (Vec::with_capacity(CHUNK_MESSAGES), Vec::with_capacity(CHUNK_BYTES));
-            self.chunks.push_back(Chunk { first_seq: seq, ends, bytes });
+            self.chunks.push_back(Chunk::with_room(seq, self.room(self.chunks.len())));
             self.forget();
         }
         let chunk = self.chunks.back_mut().expect("a chunk was just pushed if there was none");
         frame::append_message(&mut chunk.bytes, 0, seq, 0, message);
         chunk.ends.push(chunk.bytes.len() as u32);
         self.next_seq = seq + 1;
+    }
+
+    /// Bytes of the chunk in this place: a function of what was told, so that a stream that was read back goes on alike.
+    fn room(&self, place: usize) -> usize {
+        match place.checked_sub(1) {
+            Some(before) => (2 * self.chunks[before].bytes.len().next_power_of_two())
+                .clamp(CHUNK_BYTES_FIRST, CHUNK_BYTES),
+            None if self.oldest_seq() == 1 => CHUNK_BYTES_FIRST,
+            None => CHUNK_BYTES,
+        }
     }
 
     /// Whole chunks go once enough newer messages stand behind them.
@@ -268,7 +287,7 @@ impl Chunk {
         if messages == 0 || rest.len() < length || (rest.len() - length) / 4 < messages {
             return None;
         }
-        let mut ends: Vec<u32> = Vec::with_capacity(messages.max(CHUNK_MESSAGES));
+        let mut ends: Vec<u32> = Vec::with_capacity(messages);
         for _ in 0..messages {
             let end = rest.try_get_u32_le().ok()?;
             let start = ends.last().copied().unwrap_or(0);
@@ -280,9 +299,8 @@ impl Chunk {
         }
         let (frames, behind) = rest.split_at_checked(length)?;
         *rest = behind;
-        let mut bytes = Vec::with_capacity(length.max(CHUNK_BYTES));
-        bytes.extend_from_slice(frames);
-        (ends.last().is_some_and(|end| *end as usize == length)).then_some(Chunk { first_seq, ends, bytes })
+        let is_whole = ends.last().is_some_and(|end| *end as usize == length);
+        is_whole.then(|| Chunk { first_seq, ends, bytes: frames.to_vec() })
     }
 }
 

@@ -218,6 +218,12 @@ pub(crate) fn drop_cache(file: &File) {
     unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
 }
 
+/// Asks for all of `file` to be brought into the cache. Advice only, as above.
+pub(crate) fn read_ahead(file: &File) {
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_WILLNEED) };
+}
+
 /// Whether `file` lies on a network file system, where neither the lock nor a sync means what we need.
 pub(crate) fn is_on_network(file: &File) -> io::Result<bool> {
     const NETWORK_MAGICS: [u32; 4] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42];

@@ -2,7 +2,7 @@
 //! durable floor, and decides between a clean end, a torn tail and a refusal. Reads only; `repair` acts on it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,15 @@ use crate::identity::{self, Identity};
 use crate::map;
 use crate::mark;
 use crate::record::{Kind, Record};
-use crate::scan::{Fault, GroupFound, record_at, stray_trailers, verify_group};
+use crate::scan::{Fault, GroupFound, stray_trailers, verified_record_at, verify_group};
 use crate::segment::{
     Layout, PAGE_BYTES, Position, SEGMENT_FIRST, bytes_before_zeros, check_belongs, find_header, is_zero,
 };
 use crate::snapshot::{self, SnapshotHead};
 use crate::tail::Tail;
+
+/// Behind a header page: the widest alignment, and the page in which a group then starts.
+const FIRST_GROUP_PAGES: usize = 17;
 
 /// How the data ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +96,7 @@ pub fn survey_from(
         return Err(missing(directory, start.first));
     }
     let (walk_from, follows_data) = (start.first, start.follows_data);
+    let unsealed_from = drop_unsealed(directory, &numbers);
     let mut surveyor = Surveyor::new(directory, identity, floor, start, replay);
     let mut due = first;
     for number in numbers.into_iter().filter(|number| *number >= first) {
@@ -100,6 +104,9 @@ pub fn survey_from(
             return Err(missing(directory, due));
         }
         if number >= walk_from {
+            if number < unsealed_from {
+                read_ahead(directory, number + 1);
+            }
             surveyor.segment(number)?;
         }
         due += 1;
@@ -110,6 +117,39 @@ pub fn survey_from(
         return Err(missing(directory, due));
     }
     surveyor.verdict()
+}
+
+/// Drops the clean cached pages of every segment that may not be durable: after a failed sync they may show data that the
+/// disk does not have. Those are the last one with data and what lies behind it: the writer syncs a seal before it goes on.
+/// Returns the first of them.
+fn drop_unsealed(directory: &Path, numbers: &[u64]) -> u64 {
+    let mut oldest = u64::MAX;
+    for number in numbers.iter().rev() {
+        oldest = *number;
+        // A file that cannot be read is judged when its turn comes.
+        let Ok(file) = File::open(directory::segment_path(directory, *number)) else { break };
+        map::drop_cache(&file);
+        if !is_spare(&file).unwrap_or(false) {
+            break;
+        }
+    }
+    oldest
+}
+
+/// Whether nothing stands where a first group would.
+fn is_spare(file: &File) -> io::Result<bool> {
+    let pages = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)? / PAGE_BYTES;
+    let mut start = [0; FIRST_GROUP_PAGES * PAGE_BYTES];
+    let start = &mut start[..pages.saturating_sub(2).min(FIRST_GROUP_PAGES) * PAGE_BYTES];
+    file.read_exact_at(start, PAGE_BYTES as u64)?;
+    Ok(is_zero(start))
+}
+
+/// Has the disk bring the next segment while this one is verified. Advice only.
+fn read_ahead(directory: &Path, number: u64) {
+    if let Ok(file) = File::open(directory::segment_path(directory, number)) {
+        map::read_ahead(&file);
+    }
 }
 
 /// The durable floor as far as it is known without looking into a segment.
@@ -245,14 +285,12 @@ impl<'a> Surveyor<'a> {
         result
     }
 
-    /// Reads a whole segment. Clean cached pages are dropped first: after a failed sync they may show data that
-    /// the disk does not have.
     fn read(&mut self, path: &Path) -> io::Result<File> {
         let file = File::open(path)?;
-        map::drop_cache(&file);
         let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        self.buffer.resize(bytes, 0);
-        file.read_exact_at(&mut self.buffer, 0)?;
+        self.buffer.clear();
+        self.buffer.reserve_exact(bytes);
+        (&file).read_to_end(&mut self.buffer)?;
         Ok(file)
     }
 
@@ -348,8 +386,7 @@ impl<'a> Surveyor<'a> {
     ) -> Result<(), OpenError> {
         let mut at = start;
         while at < group.trailer_offset {
-            let (record, next) =
-                record_at(bytes, layout, at).expect("the group verified in this very buffer");
+            let (record, next) = verified_record_at(bytes, at);
             if let Some(record) = record {
                 (self.replay)(&record).map_err(|reason| OpenError::Replay { seq: record.seq, reason })?;
                 self.found.records += 1;

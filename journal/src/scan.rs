@@ -212,6 +212,19 @@ pub(crate) fn record_at<'a>(
     Ok((record, next))
 }
 
+/// The same where nothing can have changed since the group verified.
+pub(crate) fn verified_record_at(bytes: &[u8], at: usize) -> (Option<Record<'_>>, usize) {
+    let header = FrameHeader::at(bytes, at).expect("the group verified in this very buffer");
+    let len = header.len.get() as usize;
+    let record = match Kind::find(header.kind.get()) {
+        KindFound::Known(kind) if kind.is_record() => {
+            Some(header.record(kind, &bytes[at + FRAME_HEADER_BYTES..at + len]))
+        }
+        _ => None,
+    };
+    (record, at + len.next_multiple_of(FRAME_ALIGNMENT))
+}
+
 /// Every `Group` frame at or after `from` that verifies in its place, whatever stands around it: after a power
 /// cut a later group may be on the disk and an earlier one not, and what it says about D is still true.
 pub(crate) fn stray_trailers<'a>(

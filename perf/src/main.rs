@@ -45,9 +45,7 @@ fn main() -> ExitCode {
         Command::StageCost(options) => {
             stage_cost::run(&options).map(report).map_err(|error| error.to_string())
         }
-        Command::Recovery(options) => {
-            recovery::run(&options).map(report).map_err(|error| error.to_string())
-        }
+        Command::Recovery(options) => recovery::run(&options).map(report).map_err(|error| error.to_string()),
         Command::WriteWorkload(options) => replay::write(&options).map(report),
         Command::ReplayWorkload(options) => replay::replay(&options).map(|outcome| {
             let code = if outcome.as_expected { ExitCode::SUCCESS } else { NOT_AS_EXPECTED.into() };

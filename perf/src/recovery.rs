@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use gateway::snapshots::standing::Standing;
 use journal::{
-    Bookmark, Limit, Options, Reader, Record as Kept, SnapshotHead, Writer, install_snapshot, load_identity,
-    snapshot_path, snapshots_directory, write_snapshot,
+    BackEnd, Bookmark, Limit, Options, Reader, Record as Kept, SnapshotHead, Writer, install_snapshot,
+    load_identity, snapshot_path, snapshots_directory, write_snapshot,
 };
 use zerocopy::FromZeros;
 
@@ -43,6 +43,9 @@ pub struct Recovery {
     json: bool,
 }
 
+/// As a venue has them where its file says nothing.
+const OPTIONS: Options =
+    Options { segment_bytes: 64 << 20, group_alignment: 4096, back_end: BackEnd::Written };
 /// Instruments of the venue that starts from a snapshot.
 const SYMBOLS: u32 = 100;
 /// Its asks lie above its bids, so that all rest.
@@ -82,8 +85,7 @@ pub fn run(options: &Recovery) -> Result<String, Box<dyn Error>> {
 fn replayed(options: &Recovery, directory: &Path) -> Result<Replayed, Box<dyn Error>> {
     let workload = Plan { which: Which::W1, commands: options.commands, seed: 1 }.generate();
     let orders_max = orders_max(Shape::of(&workload).live_max);
-    let journal_options = Options::default();
-    let mut keep = Keep::create(directory, &journal_options)?;
+    let mut keep = Keep::create(directory, &OPTIONS)?;
     let mut desk = Desk::open_heard(&workload.header, orders_max, &mut keep);
     written(&mut desk, &workload, &mut keep);
     let (commands, digest) = (desk.engine.last_seq(), desk.engine.digest());
@@ -93,7 +95,7 @@ fn replayed(options: &Recovery, directory: &Path) -> Result<Replayed, Box<dyn Er
     for _ in 0..options.rounds {
         owns.push(own(&workload, orders_max));
         let begin = Instant::now();
-        let (standing, writer) = open(directory, Standing::default(), None, &journal_options)?;
+        let (standing, writer) = open(directory, Standing::default(), None, &OPTIONS)?;
         verifieds.push(begin.elapsed());
         assert!(standing.engine().digest() == digest, "the same commands lead to the same state");
         writer.close()?;
@@ -142,8 +144,7 @@ fn open(
 }
 
 fn started(options: &Recovery, directory: &Path) -> Result<Started, Box<dyn Error>> {
-    let journal_options = Options::default();
-    let mut keep = Keep::create(directory, &journal_options)?;
+    let mut keep = Keep::create(directory, &OPTIONS)?;
     let mut header = Header::new_zeroed();
     (header.accounts, header.symbols) = (options.accounts.into(), SYMBOLS.into());
     (header.price_low, header.price_high) = (BIDS_FROM.into(), (ASKS_FROM + PRICES).into());
@@ -164,7 +165,7 @@ fn started(options: &Recovery, directory: &Path) -> Result<Started, Box<dyn Erro
     for _ in 0..options.rounds {
         let begin = Instant::now();
         let (standing, bookmark) = Standing::load(directory, &identity, seq)?;
-        let (standing, writer) = open(directory, standing, Some(&bookmark), &journal_options)?;
+        let (standing, writer) = open(directory, standing, Some(&bookmark), &OPTIONS)?;
         starts.push(begin.elapsed());
         assert!(standing.engine().digest() == digest, "a snapshot is the state that was");
         writer.close()?;

@@ -3,6 +3,7 @@
 //! sections.
 
 use std::path::Path;
+use std::thread;
 
 use engine::Engine;
 use engine::replay::{Difference, Replay};
@@ -38,17 +39,22 @@ impl Standing {
         if snapshot.sections().count() != 2 {
             return Err("it has sections that this version does not know".into());
         }
-        let engine = Engine::restore(engine).map_err(|error| format!("the engine refuses it: {error}"))?;
+        let (engine, outboxes) = thread::scope(|scope| {
+            let outboxes = scope.spawn(|| {
+                let outboxes = Outboxes::restore(outbox).ok_or("its outboxes do not verify")?;
+                let is_canonical = outboxes.snapshot() == outbox;
+                is_canonical.then_some(outboxes).ok_or("its outboxes are not in canonical form")
+            });
+            (Engine::restore_digested(engine), outboxes.join())
+        });
+        let (engine, digest) = engine.map_err(|error| format!("the engine refuses it: {error}"))?;
         if engine.last_seq() != snapshot.head.bookmark.seq {
             return Err(format!("its engine stands at seq {}", engine.last_seq()));
         }
-        if engine.digest() != snapshot.head.state_hash {
+        if digest != snapshot.head.state_hash {
             return Err("its state has another digest than its header says".into());
         }
-        let outboxes = Outboxes::restore(outbox).ok_or("its outboxes do not verify")?;
-        if outboxes.snapshot() != outbox {
-            return Err("its outboxes are not in canonical form".into());
-        }
+        let outboxes = outboxes.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Standing { replay: Replay::from_engine(engine), outboxes, recorded: Vec::new() })
     }
 
