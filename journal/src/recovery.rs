@@ -2,7 +2,7 @@
 //! durable floor, and decides between a clean end, a torn tail and a refusal. Reads only; `repair` acts on it.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -288,9 +288,8 @@ impl<'a> Surveyor<'a> {
     fn read(&mut self, path: &Path) -> io::Result<File> {
         let file = File::open(path)?;
         let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        self.buffer.clear();
-        self.buffer.reserve_exact(bytes);
-        (&file).read_to_end(&mut self.buffer)?;
+        self.buffer.resize(bytes, 0);
+        file.read_exact_at(&mut self.buffer, 0)?;
         Ok(file)
     }
 
