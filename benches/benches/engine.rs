@@ -131,7 +131,7 @@ impl Desk {
         desk.venue(listing());
         for index in 0..ACCOUNTS {
             let account_id = (ACCOUNT_MEMBERS_FROM + index).into();
-            desk.venue(AccountCreate { name: [b'a'; 16], account_id, pad_a: 0.into() });
+            desk.venue(AccountCreate { name: [b'a'; 16], account_id, owner: 0.into() });
             let amount = 1_000_000_000_000_000.into();
             desk.venue(Deposit { reference: 1.into(), amount, account_id, pad_a: 0.into() });
             let mut session = SessionCreate::new_zeroed();

@@ -521,7 +521,7 @@ fn session_of(account: u32) -> u64 {
 
 fn admit(batch: &mut Batch, account: u32, has_money: bool) {
     let account_id = member(account).into();
-    batch.push(Origin::venue(), AccountCreate { name: [b'G'; 16], account_id, pad_a: 0.into() });
+    batch.push(Origin::venue(), AccountCreate { name: [b'G'; 16], account_id, owner: 0.into() });
     if has_money {
         let amount = DEPOSIT_MAX.into();
         batch.push(Origin::venue(), Deposit { reference: 1.into(), amount, account_id, pad_a: 0.into() });

@@ -1,5 +1,6 @@
 //! Accounts: a quote balance, a list of positions, a list and a count of open orders, and whether new ones are blocked.
-//! Indexed by id; what few orders look at, the names, the highest client ids and the counts of special orders, stands apart.
+//! Indexed by id; what few commands look at, the names, the owners, the highest client ids, the counts of special orders and what was
+//! looked at, stands apart.
 
 use std::ops::{Index, IndexMut};
 
@@ -69,6 +70,10 @@ pub struct Accounts {
     highest_ids: Vec<u64>,
     /// How many special orders each has (rule 8.41).
     special_orders: Vec<u32>,
+    /// Who has more than one (rule 5.8); 0 is nobody.
+    owners: Vec<u32>,
+    /// Until when each has used up its looks (rule 12.6).
+    looks_paid_until_ns: Vec<u64>,
     count: u32,
 }
 
@@ -77,15 +82,22 @@ impl Accounts {
     pub fn new(limit: u32) -> Accounts {
         let size = limit.max(ACCOUNT_DUST) as usize + 1;
         let (rows, names) = (room(size, ABSENT), room(size, [0; 16]));
-        let (highest_ids, special_orders) = (room(size, 0), room(size, 0));
-        let mut accounts = Accounts { rows, names, highest_ids, special_orders, count: 0 };
-        accounts.create(ACCOUNT_INSURANCE, *b"INSURANCE\0\0\0\0\0\0\0");
-        accounts.create(ACCOUNT_FEES, *b"FEES\0\0\0\0\0\0\0\0\0\0\0\0");
-        accounts.create(ACCOUNT_DUST, *b"DUST\0\0\0\0\0\0\0\0\0\0\0\0");
+        let mut accounts = Accounts {
+            rows,
+            names,
+            highest_ids: room(size, 0),
+            special_orders: room(size, 0),
+            owners: room(size, 0),
+            looks_paid_until_ns: room(size, 0),
+            count: 0,
+        };
+        accounts.create(ACCOUNT_INSURANCE, *b"INSURANCE\0\0\0\0\0\0\0", 0);
+        accounts.create(ACCOUNT_FEES, *b"FEES\0\0\0\0\0\0\0\0\0\0\0\0", 0);
+        accounts.create(ACCOUNT_DUST, *b"DUST\0\0\0\0\0\0\0\0\0\0\0\0", 0);
         accounts
     }
 
-    pub fn create(&mut self, id: u32, name: Char16) {
+    pub fn create(&mut self, id: u32, name: Char16, owner: u32) {
         debug_assert!(!self.contains(id));
         let index = id as usize;
         if self.rows.len() <= index {
@@ -93,9 +105,12 @@ impl Accounts {
             self.names.resize(index + 1, [0; 16]);
             self.highest_ids.resize(index + 1, 0);
             self.special_orders.resize(index + 1, 0);
+            self.owners.resize(index + 1, 0);
+            self.looks_paid_until_ns.resize(index + 1, 0);
         }
         self.rows[index].word = EXISTS;
         self.names[index] = name;
+        self.owners[index] = owner;
         self.count += 1;
     }
 
@@ -117,6 +132,25 @@ impl Accounts {
 
     pub fn name(&self, id: u32) -> &Char16 {
         &self.names[id as usize]
+    }
+
+    pub fn owner(&self, id: u32) -> u32 {
+        self.owners[id as usize]
+    }
+
+    /// Rule 5.8: do both belong to one and the same?
+    pub fn have_one_owner(&self, id: u32, other: u32) -> bool {
+        self.owner(id) != 0 && self.owner(id) == self.owner(other)
+    }
+
+    /// Rule 12.6. What is not above `now_ns` says nothing, and reads as 0.
+    pub fn looks_paid_until(&self, id: u32, now_ns: u64) -> u64 {
+        let until_ns = self.looks_paid_until_ns[id as usize];
+        if until_ns > now_ns { until_ns } else { 0 }
+    }
+
+    pub fn pay_looks_until(&mut self, id: u32, until_ns: u64) {
+        self.looks_paid_until_ns[id as usize] = until_ns;
     }
 
     pub fn highest_id(&self, id: u32) -> u64 {

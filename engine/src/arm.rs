@@ -96,7 +96,7 @@ impl Venue {
         };
         self.make_special(&mut order, terms);
         self.orders.open(account, order);
-        self.orders.enlist(&mut self.accounts[account], order.slot());
+        self.enlist(account, &order);
         self.start_expiry(&order);
         self.arm(&order);
     }

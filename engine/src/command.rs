@@ -93,7 +93,8 @@ blocks! {
         kind: u8, pad_a: u8, pad_b: U16, price_band_ppm: U32, pad_c: U32, pad_d: U64,
     }
 
-    AccountCreate = 322, 24 { name: Char16, account_id: U32, pad_a: U32 }
+    /// `owner` 0 is nobody.
+    AccountCreate = 322, 24 { name: Char16, account_id: U32, owner: U32 }
 
     /// `rising_ids` 1: client ids of its orders only rise.
     SessionCreate = 323, 16 { session_id: U64, account_id: U32, role: u8, rising_ids: u8, pad_a: U16 }

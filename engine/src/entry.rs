@@ -111,7 +111,8 @@ impl Venue {
         let walk = Walk { account: account_id, stp, side, ticks, lots };
         if tif == Tif::Fok {
             let found = self.fillable(instrument, walk);
-            must(found == lots, refused(Reject::FokNotFillable, 0).with_detail(found.0))?;
+            // How much there is would tell what icebergs hide.
+            must(found == lots, refused(Reject::FokNotFillable, 0))?;
         }
         let is_market = ord_type == OrdType::Market;
         let valued = if is_market { instrument.mark } else { ticks };

@@ -68,8 +68,8 @@ blocks! {
         pad_b: U32,
     }
 
-    /// The end of an answer of many parts, or the whole answer to a request that has none.
-    RequestComplete = 216, 32 { exec_id: U64, cl_ord_id: U64, ref_seq: U64, count: U32, code: U16, pad_a: U16 }
+    /// The end of an answer of many parts, or the whole answer to a request that has none. `retry_after_ms` goes with ThrottledOrders.
+    RequestComplete = 216, 32 { exec_id: U64, cl_ord_id: U64, ref_seq: U64, count: U32, code: U16, retry_after_ms: U16 }
 
     /// A session may be told its account's history: for the gateway, which finds it in the journal, and never sent (rule 12.5).
     HistoryGranted = 220, 56 {

@@ -27,7 +27,7 @@ impl Venue {
                 ref_seq,
                 count: U32::new(0),
                 code: U16::new(reject.code()),
-                pad_a: U16::new(0),
+                retry_after_ms: U16::new(0),
             };
             return voice.tell_unnumbered(session, refusal);
         }

@@ -46,7 +46,7 @@ impl Venue {
         }
     }
 
-    /// Takes `lots` away from an order that rests on, what is shown last (rule 8.13). The order as it is then.
+    /// Takes `lots` away from an order that rests on, what is shown last (rules 8.13, 9.4). The order as it is then.
     pub fn shrink(&mut self, slot: u32, lots: Lots) -> Order {
         let order = self.orders.at_mut(slot);
         order.shrink(lots);

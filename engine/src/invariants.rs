@@ -247,7 +247,16 @@ impl Venue {
             })?;
             counted += orders;
         }
-        must(counted == self.orders.slots.used(), || "an order slot is taken by no open order".to_string())
+        must(counted == self.orders.slots.used(), || "an order slot is taken by no open order".to_string())?;
+        let mut entered = vec![0; self.sessions.len() as usize];
+        self.orders.iter().for_each(|order| entered[order.session() as usize] += 1);
+        let miscounts = |slot: u32| self.sessions.at(slot).open_orders != entered[slot as usize];
+        match (0..self.sessions.len()).find(|slot| miscounts(*slot)) {
+            Some(slot) => {
+                Err(format!("rule 7.3: session {} miscounts its orders", self.sessions.at(slot).id))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Every order is found by both of its names and stands where it says.

@@ -40,6 +40,7 @@ mod instrument;
 mod invariants;
 mod ladder;
 mod look_ahead;
+mod looks;
 mod margin;
 mod mass_cancel;
 mod mass_quote;

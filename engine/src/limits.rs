@@ -2,6 +2,8 @@
 //! an operator chooses: they stand in the first command of the journal, because a refusal depends on them. Memory is
 //! taken when that command is applied and never grows; what does not fit is refused by name.
 
+use std::ops::RangeInclusive;
+
 use crate::combo::LEGS_MAX;
 use crate::command::{MassQuote, QuoteEntry, VenueOpen};
 use crate::event::{MassQuoteAck, QuoteAckEntry};
@@ -23,6 +25,9 @@ pub const GROUPS_PER_ACCOUNT_MAX: u32 = 32;
 pub const OUTBOX_MESSAGES: u64 = 65_536;
 /// Events that one request for a history may ask for (rule 12.5).
 pub const HISTORY_EVENTS_MAX: u32 = 10_000;
+/// Open orders that an account may look at in a listing, at least, before it has to wait (rule 12.6), and how long one more takes.
+pub const LOOKS_MAX_LEAST: u32 = 20_000;
+pub const LOOK_NS: u64 = 1_000_000;
 /// Keep-alive that a logon may ask for.
 pub const KEEP_ALIVE_MS_MIN: u32 = 100;
 pub const KEEP_ALIVE_MS_MAX: u32 = 60_000;
@@ -99,34 +104,74 @@ impl Limits {
         mmp_groups: 1_000,
     };
 
+    /// The name of each capacity in the operator's file and its range, in the order of the fields of `VenueOpen`, from field 4 on.
+    pub const RANGES: [(&str, RangeInclusive<u32>); 12] = [
+        ("accounts", 1..=1 << 24),
+        ("instruments", 1..=1 << 20),
+        ("sessions", 1..=1 << 20),
+        ("orders", 1..=1 << ORDER_SLOT_BITS),
+        ("levels", 1..=1 << 24),
+        ("positions", 1..=1 << 26),
+        ("orders_per_account", 1..=1 << ORDER_SLOT_BITS),
+        ("matches_per_command", 1..=MATCHES_PER_COMMAND_CEILING),
+        ("closed_ids", 0..=1 << 24),
+        ("mmp_groups", 0..=1 << 20),
+        ("special_orders", 0..=1 << ORDER_SLOT_BITS),
+        ("special_orders_per_account", 0..=1 << ORDER_SLOT_BITS),
+    ];
+
     /// The capacities that a `VenueOpen` asks for, or the number of its first field that is out of range.
     pub fn read(open: &VenueOpen) -> Result<Limits, u16> {
-        let within = |field: u16, value: u32, most: u32| {
-            if (1..=most).contains(&value) { Ok(value) } else { Err(field) }
+        let limits = Limits {
+            accounts: open.accounts_max.get(),
+            instruments: open.instruments_max.get(),
+            sessions: open.sessions_max.get(),
+            orders: open.orders_max.get(),
+            levels: open.levels_max.get(),
+            positions: open.positions_max.get(),
+            orders_per_account: open.orders_per_account_max.get(),
+            matches_per_command: open.matches_per_command_max.get(),
+            closed_ids: open.closed_ids_max.get(),
+            mmp_groups: open.mmp_groups_max.get(),
+            special_orders: open.special_orders_max.get(),
+            special_orders_per_account: open.special_orders_per_account_max.get(),
         };
-        let at_most = |field: u16, value: u32, most: u32| if value <= most { Ok(value) } else { Err(field) };
-        Ok(Limits {
-            accounts: within(4, open.accounts_max.get(), 1 << 24)?,
-            instruments: within(5, open.instruments_max.get(), 1 << 20)?,
-            sessions: within(6, open.sessions_max.get(), 1 << 20)?,
-            orders: within(7, open.orders_max.get(), 1 << ORDER_SLOT_BITS)?,
-            levels: within(8, open.levels_max.get(), 1 << 24)?,
-            positions: within(9, open.positions_max.get(), 1 << 26)?,
-            orders_per_account: within(10, open.orders_per_account_max.get(), 1 << ORDER_SLOT_BITS)?,
-            matches_per_command: within(11, open.matches_per_command_max.get(), MATCHES_PER_COMMAND_CEILING)?,
-            closed_ids: at_most(12, open.closed_ids_max.get(), 1 << 24)?,
-            mmp_groups: at_most(13, open.mmp_groups_max.get(), 1 << 20)?,
-            special_orders: at_most(14, open.special_orders_max.get(), 1 << ORDER_SLOT_BITS)?,
-            special_orders_per_account: at_most(
-                15,
-                open.special_orders_per_account_max.get(),
-                1 << ORDER_SLOT_BITS,
-            )?,
-        })
+        match limits.first_out_of_range() {
+            Some(place) => Err(4 + place as u16),
+            None => Ok(limits),
+        }
+    }
+
+    /// All capacities, in the order of `RANGES`.
+    pub fn values(&self) -> [u32; Limits::RANGES.len()] {
+        [
+            self.accounts,
+            self.instruments,
+            self.sessions,
+            self.orders,
+            self.levels,
+            self.positions,
+            self.orders_per_account,
+            self.matches_per_command,
+            self.closed_ids,
+            self.mmp_groups,
+            self.special_orders,
+            self.special_orders_per_account,
+        ]
+    }
+
+    /// The place in `RANGES` of the first capacity that is out of its range.
+    pub fn first_out_of_range(&self) -> Option<usize> {
+        Limits::RANGES.iter().zip(self.values()).position(|((_, range), value)| !range.contains(&value))
+    }
+
+    /// The store of looks of an account (rule 12.6): twice what one request may need, so that every request is granted some time.
+    pub fn looks_max(&self) -> u32 {
+        LOOKS_MAX_LEAST.max(2 * self.orders_per_account)
     }
 
     /// Most events that one command can emit. A step (rule 5.6) has at most two: both sides of a match, or of a prevented
-    /// one; an order that a mass cancel, a `Tick` or rule 8.21 meets has one.
+    /// one; an order that a mass cancel, a listing, a `Tick` or rule 8.21 meets has one.
     pub fn events_per_command(&self) -> u32 {
         let steps = 2 * self.matches_per_command;
         // A group that was breached has no members for the rest of the command: both sides of the last match of an

@@ -331,13 +331,14 @@ impl Venue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{CancelOrder, ModifyOrder, NewOrder};
+    use crate::command::{CancelOrder, ModifyOrder, NewOrder, Role};
     use crate::instrument::{ABSENT, Instrument, UNLISTED};
     use crate::limits::{ACCOUNT_MEMBERS_FROM, Limits};
     use crate::matching::Taker;
     use crate::message::{Framed, Message};
     use crate::order::{Nature, Tif};
     use crate::self_trade::{Stp, StpMode};
+    use crate::session::Session;
     use crate::units::{Lots, Ticks};
     use zerocopy::{FromZeros, IntoBytes};
 
@@ -347,7 +348,8 @@ mod tests {
     /// One order: an ask of the account at 100 ticks.
     fn venue() -> (Venue, u64) {
         let mut venue = Venue::empty(1, 1, [1, 2], Limits { orders: 16, ..Limits::DEMO });
-        venue.accounts.create(ACCOUNT, [b'A'; 16]);
+        venue.accounts.create(ACCOUNT, [b'A'; 16], 0);
+        venue.sessions.create(Session::new(1, ACCOUNT, Role::Trade));
         let instrument = Instrument { exists: true, tick_size: 1, mark: Ticks(100), ..ABSENT };
         venue.instruments.create(1, instrument, UNLISTED);
         let position = venue.enter_position(None, ACCOUNT, 1);

@@ -1,5 +1,5 @@
-//! Mass cancels: the rules of 5.20 to 5.22 and 12.3. The orders of one account leave in the order of their serials, so many a
-//! command; what is left waits as a continuation.
+//! Mass cancels: the rules of 5.20 to 5.22 and 12.3. The orders of one account are looked at in the order of their serials, so
+//! many a command, and those that are named leave; what is left waits as a continuation.
 
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -8,8 +8,9 @@ use crate::continuation::Continuation;
 use crate::emit::{Reference, Voice};
 use crate::event::{EventSink, MassCancelAck, reason};
 use crate::order::Order;
+use crate::pool::NONE;
 use crate::reject::Reject;
-use crate::units::Side;
+use crate::units::{Lots, Side};
 use crate::venue::Venue;
 
 /// Which orders of the account are meant, as MassScope on the wire.
@@ -92,8 +93,7 @@ pub struct MassCanceling {
     /// `None` is both.
     pub side: Option<Side>,
     pub canceled: u32,
-    /// Orders of the account below this slot's in the list are done with. Where the list starts is as good: it only saves
-    /// the walk.
+    /// Orders of the account before this slot's in its list are done with.
     pub next: u32,
 }
 
@@ -152,42 +152,74 @@ impl Venue {
         }
     }
 
-    /// Rule 5.22, as far as the steps of one command go.
+    /// Rules 5.22 and 5.23, as far as the steps of one command go.
     pub fn run_mass_cancel<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, mut work: MassCanceling) {
-        while let Some(order) = self.next_named(&work).copied() {
+        if !self.may_name(&work) {
+            work.next = NONE;
+        }
+        while let Some(order) = self.orders.find_at(work.next).copied() {
             if !self.take_step() {
-                work.next = order.slot();
                 self.continuation = Continuation::MassCancel(work);
                 return;
             }
-            (work.canceled, work.next) = (work.canceled + 1, order.after);
-            let (to, leaves) = (order.session(), order.leaves());
-            self.tell_canceled(voice, to, &order, order.cl_ord_id, leaves, reason::MASS_CANCEL);
-            self.remove(&order);
-            self.leave_position(order.position);
+            work.next = order.after;
+            if self.names(&work, &order) {
+                work.canceled += 1;
+                let (to, leaves) = (order.session(), order.leaves());
+                self.tell_canceled(voice, to, &order, order.cl_ord_id, leaves, reason::MASS_CANCEL);
+                self.remove(&order);
+                self.leave_position(order.position);
+            }
         }
         self.acknowledge(voice, work.sender, work.cl_ord_id, work.reference, work.canceled, 0);
     }
 
-    /// The next order that is to be canceled.
-    pub fn next_named(&self, work: &MassCanceling) -> Option<&Order> {
-        self.orders.listed_from(work.next).find(|order| self.names(work, order))
+    /// Rule 5.23: can an order be named at all, as far as counts tell that are kept anyway?
+    fn may_name(&self, work: &MassCanceling) -> bool {
+        let sender = self.sessions.at(work.sender);
+        let account = &self.accounts[sender.account];
+        let counted = match work.scope {
+            Scope::Session => sender.open_orders,
+            Scope::MmpGroup(number) => {
+                self.groups.find(sender.account, number).map_or(0, |slot| self.groups.at(slot).members)
+            }
+            _ => account.open_orders(),
+        };
+        let has_open = |slot: u32| {
+            let position = self.positions.at(slot);
+            let open = |side| position.open_lots(side) > Lots::ZERO;
+            self.positions.armed(slot) > 0 || work.side.map_or(open(Side::Buy) || open(Side::Sell), open)
+        };
+        counted > 0
+            && match work.scope {
+                Scope::Instrument(id) => self.positions.find(sender.account, id).is_some_and(has_open),
+                scope => self
+                    .positions
+                    .slots_of(account)
+                    .any(|slot| self.covers(scope, self.positions.at(slot).instrument) && has_open(slot)),
+            }
     }
 
-    fn names(&self, work: &MassCanceling, order: &Order) -> bool {
-        let instrument = self.positions.at(order.position).instrument;
+    pub fn names(&self, work: &MassCanceling, order: &Order) -> bool {
         let in_scope = match work.scope {
             Scope::Session => order.session() == work.sender,
-            Scope::Account => true,
+            Scope::MmpGroup(group) => self.group_number(order) == group,
+            scope => self.covers(scope, self.positions.at(order.position).instrument),
+        };
+        in_scope && work.side.is_none_or(|side| side == order.side())
+    }
+
+    /// May a scope name orders in this instrument?
+    fn covers(&self, scope: Scope, instrument: u32) -> bool {
+        match scope {
+            Scope::Session | Scope::Account | Scope::MmpGroup(_) => true,
             Scope::Instrument(id) => instrument == id,
             Scope::Underlying(id) => self.instruments.listing(instrument).underlying_id == id,
             Scope::Product { kind, underlying } => {
                 let listing = self.instruments.listing(instrument);
                 listing.kind == kind && (underlying == 0 || listing.underlying_id == underlying)
             }
-            Scope::MmpGroup(group) => self.group_number(order) == group,
-        };
-        in_scope && work.side.is_none_or(|side| side == order.side())
+        }
     }
 
     fn acknowledge<S: EventSink>(

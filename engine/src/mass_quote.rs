@@ -179,11 +179,10 @@ impl Venue {
     }
 
     fn renew_quote(&mut self, quoting: &Quoting, quote: &Order, lots: Lots) {
-        let less = quote.leaves() - lots;
-        let order = self.orders.at_mut(quote.slot());
-        order.shrink(less);
-        order.requote(quoting.quote_id, quoting.sender, quoting.stp);
-        self.close_lots(quote, less);
+        self.shrink(quote.slot(), quote.leaves() - lots);
+        self.orders.at_mut(quote.slot()).requote(quoting.quote_id, quoting.sender, quoting.stp);
+        self.sessions.at_mut(quote.session()).open_orders -= 1;
+        self.sessions.at_mut(quoting.sender).open_orders += 1;
     }
 
     /// The second half of rule 9.5. Each quote is judged as the account stands with those before it; that is carried along, so

@@ -298,11 +298,17 @@ impl Venue {
             self.orders.at_mut(order.slot()).catch_up(&order);
         } else {
             self.orders.open(account, order);
-            self.orders.enlist(&mut self.accounts[account], order.slot());
+            self.enlist(account, &order);
             if !order.is_simple() {
                 self.open_special(&order);
             }
         }
+    }
+
+    /// Puts an open order into the list of its account, and counts it for the session that entered it.
+    pub fn enlist(&mut self, account: u32, order: &Order) {
+        self.orders.enlist(&mut self.accounts[account], order.slot());
+        self.sessions.at_mut(order.session()).open_orders += 1;
     }
 
     /// Nothing is left of a taker.
@@ -340,6 +346,7 @@ impl Venue {
             *position.quote_mut(order.side()) = NONE;
         }
         self.orders.delist(&mut self.accounts[account], order.slot());
+        self.sessions.at_mut(order.session()).open_orders -= 1;
         if !order.is_simple() {
             self.close_special(order);
         }

@@ -1,5 +1,5 @@
 //! What a session asks to be shown: the open orders of its account as they stand (rule 12.4), so many a command. What is left
-//! waits as a continuation. Changes nothing.
+//! waits as a continuation. Changes nothing but the account's credit of looks (12.6).
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 
@@ -31,7 +31,7 @@ pub struct ListingOrders {
     /// 0 is all.
     pub instrument: u32,
     pub told: u32,
-    /// Orders of the account below this slot's in the list are done with.
+    /// Orders of the account before this slot's in its list are done with.
     pub next: u32,
 }
 
@@ -50,13 +50,17 @@ impl Venue {
             told: 0,
             next: crate::pool::NONE,
         };
-        match self.check_listing(sender, request) {
-            Ok(()) => {
-                work.next = self.accounts[request.account_id.get()].oldest;
-                self.run_listing(voice, work);
-            }
-            Err(reject) => self.complete_listing(voice, &work, reject.code()),
+        if let Err(reject) = self.check_listing(sender, request) {
+            return self.complete_listing(voice, &work, reject.code(), 0);
         }
+        let account = request.account_id.get();
+        let looks = self.accounts[account].open_orders().max(1);
+        if let Err(retry_after_ms) = self.take_looks(account, looks, voice.command.ts_ns) {
+            let code = Reject::ThrottledOrders.code();
+            return self.complete_listing(voice, &work, code, retry_after_ms);
+        }
+        work.next = self.accounts[account].oldest;
+        self.run_listing(voice, work);
     }
 
     fn check_listing(&self, sender: u32, request: &OpenOrdersRequest) -> Result<(), Reject> {
@@ -74,25 +78,24 @@ impl Venue {
 
     /// As far as the steps of one command go.
     pub fn run_listing<S: EventSink>(&mut self, voice: &mut Voice<'_, S>, mut work: ListingOrders) {
-        while let Some(order) = self.next_listed(&work).copied() {
+        while let Some(order) = self.orders.find_at(work.next).copied() {
             if !self.take_step() {
-                work.next = order.slot();
                 self.continuation = Continuation::Listing(work);
                 return;
             }
-            (work.told, work.next) = (work.told + 1, order.after);
-            let shown = self.show(voice, &work, &order);
-            voice.tell_unnumbered(self.sessions.at(work.sender).id, shown);
+            work.next = order.after;
+            if self.is_asked_for(&work, &order) {
+                work.told += 1;
+                let shown = self.show(voice, &work, &order);
+                voice.tell_unnumbered(self.sessions.at(work.sender).id, shown);
+            }
         }
-        self.complete_listing(voice, &work, 0);
+        self.complete_listing(voice, &work, 0, 0);
     }
 
-    /// The next order that is to be told of.
-    pub fn next_listed(&self, work: &ListingOrders) -> Option<&Order> {
-        let asked = |order: &&Order| {
-            work.instrument == 0 || self.positions.at(order.position).instrument == work.instrument
-        };
-        self.orders.listed_from(work.next).find(asked)
+    /// Is it told of, or passed over?
+    pub fn is_asked_for(&self, work: &ListingOrders, order: &Order) -> bool {
+        work.instrument == 0 || self.positions.at(order.position).instrument == work.instrument
     }
 
     /// The order as it stands.
@@ -124,14 +127,20 @@ impl Venue {
         }
     }
 
-    fn complete_listing<S: EventSink>(&self, voice: &mut Voice<'_, S>, work: &ListingOrders, code: u16) {
+    fn complete_listing<S: EventSink>(
+        &self,
+        voice: &mut Voice<'_, S>,
+        work: &ListingOrders,
+        code: u16,
+        retry_after_ms: u32,
+    ) {
         let block = RequestComplete {
             exec_id: voice.exec_id(),
             cl_ord_id: U64::new(work.cl_ord_id),
             ref_seq: work.reference.seq,
             count: U32::new(work.told),
             code: U16::new(code),
-            pad_a: U16::new(0),
+            retry_after_ms: U16::new(retry_after_ms.try_into().unwrap_or(u16::MAX)),
         };
         voice.tell_unnumbered(self.sessions.at(work.sender).id, block);
     }

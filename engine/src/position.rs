@@ -219,7 +219,7 @@ impl Positions {
         self.slots_of(account).map(|slot| self.at(slot))
     }
 
-    /// Where they lie.
+    /// The slots of the account's entries by instrument number.
     pub fn slots_of(&self, account: &Account) -> impl Iterator<Item = u32> + use<'_> {
         let step = |slot: u32| (slot != NONE).then_some(slot);
         std::iter::successors(step(account.positions), move |slot| step(self.at(*slot).next))

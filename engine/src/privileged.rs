@@ -148,7 +148,7 @@ impl Venue {
         if self.accounts.contains(id) {
             return Err((Reject::AlreadyExists, 2));
         }
-        self.accounts.create(id, request.name);
+        self.accounts.create(id, request.name, request.owner.get());
         Ok(())
     }
 

@@ -212,7 +212,7 @@ impl Venue {
             ref_seq: voice.command.origin.client_seq,
             count: U32::new(0),
             code: U16::new(outcome.err().map_or(0, |refusal| refusal.reject.code())),
-            pad_a: U16::new(0),
+            retry_after_ms: U16::new(0),
         };
         voice.tell(self.sessions.at_mut(sender), block);
     }

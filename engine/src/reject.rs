@@ -61,7 +61,7 @@ rejects! {
     InvalidSide = 103, "side is not Buy or Sell";
     InvalidOrdType = 104, "order type is not supported";
     InvalidTif = 105, "time in force is not supported";
-    InvalidCombination = 106, "flags or fields exclude each other";
+    InvalidCombination = 106, "flags or fields are out of range or exclude each other";
     PriceNotOnTick = 107, "price is not on the tick";
     PriceRequired = 108, "price is required";
     PriceForbidden = 109, "price is not allowed here";

@@ -18,8 +18,8 @@ use crate::expiry;
 use crate::form::{Crossing, shows_enough};
 use crate::instrument::{Instrument, Listing, list};
 use crate::limits::{
-    ACCOUNT_DUST, Limits, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX, REDUCE_ONLY_ORDERS_MAX,
-    SENSITIVITY_MAX,
+    ACCOUNT_DUST, LOOK_NS, Limits, ORDER_VALUE_MAX, POSITION_LOTS_MAX, PRICE_TICKS_MAX,
+    REDUCE_ONLY_ORDERS_MAX, SENSITIVITY_MAX,
 };
 use crate::margin::Asked;
 use crate::mass_cancel::{MassCanceling, Scope, sides_from_wire};
@@ -136,6 +136,7 @@ impl Engine {
             let venue = read_venue(&mut reader)?;
             let begun = venue.groups.iter().all(|group| group.window.has_begun(engine.last_ts_ns));
             must(begun, "a fill of a group is later than the last command")?;
+            must(venue.owe_no_more_than_all(engine.last_ts_ns), "more looks are paid for than there are")?;
             engine.venue = Some(Box::new(venue));
         }
         must(reader.rest.is_empty(), "bytes follow the last record")?;
@@ -232,19 +233,29 @@ fn follow(last: &mut Option<Place>, place: Place) -> Checked {
 impl Venue {
     fn read_account(&mut self, record: &AccountRecord) -> Checked {
         let (id, quote) = (record.account_id.get(), record.quote.get());
+        let owner = record.owner.get();
         if (1..=ACCOUNT_DUST).contains(&id) {
             must(*self.accounts.name(id) == record.name, "an account of the venue has another name")?;
+            must(owner == 0, "an account of the venue has an owner")?;
         } else {
             must((1..=self.limits.accounts).contains(&id), "an account id is out of range")?;
             must(!self.accounts.contains(id), "an account stands twice")?;
-            self.accounts.create(id, record.name);
+            self.accounts.create(id, record.name, owner);
         }
         must((-MONEY_MAX..=MONEY_MAX).contains(&quote), "a balance is out of range")?;
         must(record.blocked.get() <= 1, "a block is neither on nor off")?;
         self.accounts[id].quote = Money(quote);
         self.accounts[id].set_blocked(record.blocked.get() == 1);
         self.accounts.raise_highest_id(id, record.highest_id.get());
+        self.accounts.pay_looks_until(id, record.looks_paid_until.get());
         Ok(())
+    }
+
+    /// Rule 12.6.
+    fn owe_no_more_than_all(&self, last_ts_ns: u64) -> bool {
+        let most = u64::from(self.limits.looks_max()) * LOOK_NS;
+        let paid_until = |id| self.accounts.looks_paid_until(id, last_ts_ns);
+        self.accounts.iter().all(|(id, _)| paid_until(id).saturating_sub(last_ts_ns) <= most)
     }
 
     fn read_instrument(&mut self, record: &InstrumentRecord) -> Checked {
@@ -575,11 +586,11 @@ impl Venue {
         let twins = ids.windows(2).any(|pair| serial_of(pair[0]) == serial_of(pair[1]));
         must(!twins, "a serial stands twice")?;
         for slot in ids.into_iter().map(slot_of) {
-            let account = &mut self.accounts[self.positions.at(self.orders.at(slot).position).account];
-            let within = account.open_orders() < self.limits.orders_per_account;
-            must(within, "an account has more orders than the limit")?;
-            self.orders.enlist(account, slot);
             let order = *self.orders.at(slot);
+            let account = self.positions.at(order.position).account;
+            let within = self.accounts[account].open_orders() < self.limits.orders_per_account;
+            must(within, "an account has more orders than the limit")?;
+            self.enlist(account, &order);
             self.check_members(self.group_of(&order), 0).map_err(|_| missing("a group is too large"))?;
             if order.is_member() {
                 self.join_group(&order);
@@ -608,7 +619,7 @@ impl Venue {
         let account = &self.accounts[session.account];
         // Those that are canceled and those that are open were open together.
         let room = self.limits.orders_per_account - account.open_orders();
-        must((1..=room).contains(&record.canceled.get()), "a mass cancel's count is out of range")?;
+        must((0..=room).contains(&record.canceled.get()), "a mass cancel's count is out of range")?;
         let work = MassCanceling {
             sender,
             cl_ord_id: record.cl_ord_id.get(),
@@ -616,9 +627,15 @@ impl Venue {
             scope,
             side,
             canceled: record.canceled.get(),
-            next: account.oldest,
+            next: self.next_of(session.account, record.next.get())?,
         };
-        must(self.next_named(&work).is_some(), "a mass cancel has nothing left to cancel")?;
+        let oldest = account.oldest;
+        must(work.canceled > 0 || work.next != oldest, "a mass cancel has looked at nothing")?;
+        let passed = self.orders.listed_from(oldest).take_while(|order| order.slot() != work.next);
+        must(
+            !passed.into_iter().any(|order| self.names(&work, order)),
+            "a mass cancel has passed over what it names",
+        )?;
         self.continuation = Continuation::MassCancel(work);
         Ok(())
     }
@@ -640,6 +657,13 @@ impl Venue {
         Ok(())
     }
 
+    /// The slot of the order of the account that is to be looked at next.
+    fn next_of(&self, account: u32, id: u64) -> Checked<u32> {
+        let order = self.orders.by_id(id).ok_or(missing("the order to be looked at is missing"))?;
+        must(self.positions.at(order.position).account == account, "another's order is to be looked at")?;
+        Ok(order.slot())
+    }
+
     fn read_listing(&mut self, record: &ListingRecord) -> Checked {
         must(self.continuation.due().is_none(), "two continuations are due")?;
         let sender = self.sessions.find(record.session_id.get());
@@ -650,24 +674,19 @@ impl Venue {
         let instrument = record.instrument_id.get();
         let known = instrument == 0 || self.instruments.contains(instrument);
         must(known, "the instrument of a list is missing")?;
-        let account = &self.accounts[session.account];
-        let told = record.told.get();
-        must((1..account.open_orders()).contains(&told), "a list's count is out of range")?;
-        let mut work = ListingOrders {
+        let oldest = self.accounts[session.account].oldest;
+        let work = ListingOrders {
             sender,
             cl_ord_id: record.cl_ord_id.get(),
             reference: Reference { seq: record.ref_seq, recv_time: record.recv_time },
             instrument,
-            told,
-            next: account.oldest,
+            told: record.told.get(),
+            next: self.next_of(session.account, record.next.get())?,
         };
-        for _ in 0..told {
-            let order =
-                self.next_listed(&work).ok_or(missing("a list told of more orders than there are"))?;
-            work.next = order.after;
-        }
-        let next = self.next_listed(&work).ok_or(missing("a list has nothing left to tell"))?;
-        work.next = next.slot();
+        must(work.next != oldest, "a list has looked at nothing")?;
+        let passed = self.orders.listed_from(oldest).take_while(|order| order.slot() != work.next);
+        let told = passed.filter(|order| self.is_asked_for(&work, order)).count();
+        must(told == work.told as usize, "a list told of other orders than there are")?;
         self.continuation = Continuation::Listing(work);
         Ok(())
     }

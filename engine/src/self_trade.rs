@@ -32,7 +32,8 @@ impl StpMode {
     }
 }
 
-/// What an order says about meeting its own. Only the taker's mode counts; the group of both does.
+/// What an order says about meeting its own. Only the taker's mode counts; the group of both does, where
+/// both accounts have one owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stp {
     pub mode: StpMode,
@@ -42,9 +43,12 @@ pub struct Stp {
 impl Venue {
     /// Rule 5.8: is a resting order the own one of a taker of this account?
     pub fn is_own(&self, account: u32, stp: Stp, resting: &Order) -> bool {
-        let shares = |group: u32| group != 0 && group == self.orders.stp_group(resting);
-        stp.mode != StpMode::None
-            && (shares(stp.group) || self.positions.at(resting.position).account == account)
+        if stp.mode == StpMode::None {
+            return false;
+        }
+        let other = self.positions.at(resting.position).account;
+        let shares_group = || stp.group != 0 && stp.group == self.orders.stp_group(resting);
+        other == account || shares_group() && self.accounts.have_one_owner(other, account)
     }
 
     /// Rule 5.8: what happens where a taker meets its own order. A taker that is canceled has no leaves afterwards.

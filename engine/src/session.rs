@@ -23,6 +23,8 @@ pub struct Session {
     /// The connection of the last logon; a new session has none.
     pub connection: Option<u32>,
     pub account: u32,
+    /// Those that it entered.
+    pub open_orders: u32,
     pub role: Role,
     /// The client ids of its orders only rise (rule 12.2).
     pub rising_ids: bool,
@@ -54,6 +56,7 @@ impl Session {
             next_server_seq: 1,
             connection: None,
             account,
+            open_orders: 0,
             role,
             rising_ids: false,
         }

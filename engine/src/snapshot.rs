@@ -6,11 +6,12 @@
 //! All numbers little-endian. A section is a u32 count, then that many records.
 //!
 //! ```text
-//! head        32   version u64 (5) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
+//! head        32   version u64 (6) | last_seq u64 | last_ts_ns u64 | open u64 (0: the bytes end here; 1)
 //! venue      128   VenueOpen block 80 | next_serial u64 | next_match u64 | waiting taker u64 (0: none) |
 //!                  instrument u32 whose triggers are due (0: none) | standstill u8 (0: none, 5 cancel-only, 6 halted) |
 //!                  pad u8 | its reason u16 | deposits i128
-//! accounts    48   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2)   by id
+//! accounts    60   account_id u32 | name 16 | quote i128 | blocked u32 (0, 1) | highest client id u64 (rule 12.2) |
+//!                  owner u32 (0: nobody) | looks paid until u64 (rule 12.6; 0: not beyond last_ts_ns)   by id
 //! instruments 180  (no combos) InstrumentCreate block 112, `mark` being the present one (pads 0) | state u32 |
 //!                  until u64 (0: none) | next_second u64 (in Auction; else 0) | delta i64 | vega i64 | index i64 (ticks; 0: none) |
 //!                  last match i64 (ticks; 0: none), lowest i64 and highest i64 since triggers came to rest (0: none)  by id
@@ -29,11 +30,11 @@
 //!                  (armed: `price` is the trigger's, `posting` the flags 0, 1 postOnly, 2 postOnlySlide)
 //!                  by instrument, buys before sells, best price first, by priority, then the armed ones: rising before falling,
 //!                  mark, index, last, nearest first, by priority; last the taker to be continued
-//! mass cancel 48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | target u32 | canceled u32 |
+//! mass cancel 56   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | next order_id u64 | target u32 | canceled u32 |
 //!                  scope u8 | side u8 | kind u8 | pad u8 | pad u32         none, or the one that is to be continued
 //! book work   16   instrument_id u32 | pad u32 | price i64 (ticks; 0: its orders end)
 //!                                                                         none, or the auction that is to be continued
-//! listing     40   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | instrument_id u32 | told u32
+//! listing     48   session_id u64 | cl_ord_id u64 | ref_seq u64 | recv_time u64 | next order_id u64 | instrument_id u32 | told u32
 //!                                                         none, or the list of open orders that is to be continued
 //! window       8   closed ids that ever entered it u64
 //! closed ids  20   account_id u32 | cl_ord_id u64 | order_id u64              in the order in which they entered, the last ones
@@ -63,7 +64,7 @@ use crate::units::Ticks;
 use crate::venue::Venue;
 use crate::window::SLICES;
 
-pub const VERSION: u64 = 5;
+pub const VERSION: u64 = 6;
 
 macro_rules! records {
     ($($name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
@@ -80,7 +81,9 @@ records! {
         terms: VenueOpen, next_serial: U64, next_match: U64, continuation: U64, triggers: U32, standstill: u8, pad: u8,
         reason: U16, deposits: I128,
     }
-    AccountRecord = 48 { account_id: U32, name: [u8; 16], quote: I128, blocked: U32, highest_id: U64 }
+    AccountRecord = 60 {
+        account_id: U32, name: [u8; 16], quote: I128, blocked: U32, highest_id: U64, owner: U32, looks_paid_until: U64,
+    }
     InstrumentRecord = 180 {
         terms: InstrumentCreate, state: U32, until: U64, next_second: U64, delta: I64, vega: I64,
         index: I64, last: I64, lowest: I64, highest: I64,
@@ -103,13 +106,13 @@ records! {
         expire_ns: U64, limit: I64, display: U32, shown: U32, mmp_group: U16, reduce_only: u8, quote: u8,
         trigger_type: u8, condition: u8, posting: u8, pad: u8,
     }
-    MassCancelRecord = 48 {
-        session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, target: U32, canceled: U32,
+    MassCancelRecord = 56 {
+        session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, next: U64, target: U32, canceled: U32,
         scope: u8, side: u8, kind: u8, pad_a: u8, pad_b: U32,
     }
     BookWorkRecord = 16 { instrument_id: U32, pad: U32, price: I64 }
-    ListingRecord = 40 {
-        session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, instrument_id: U32, told: U32,
+    ListingRecord = 48 {
+        session_id: U64, cl_ord_id: U64, ref_seq: U64, recv_time: U64, next: U64, instrument_id: U32, told: U32,
     }
     ClosedIdRecord = 20 { account_id: U32, cl_ord_id: U64, order_id: U64 }
 }
@@ -229,15 +232,15 @@ impl Engine {
         };
         sink.put(head.as_bytes());
         if let Some(venue) = &self.venue {
-            venue.encode(sink);
+            venue.encode(sink, self.last_ts_ns);
         }
     }
 }
 
 impl Venue {
-    fn encode(&self, sink: &mut impl Canonical) {
+    fn encode(&self, sink: &mut impl Canonical, last_ts_ns: u64) {
         sink.put(self.record().as_bytes());
-        self.encode_accounts(sink);
+        self.encode_accounts(sink, last_ts_ns);
         self.encode_instruments(sink);
         section(sink, self.sessions.len(), self.sessions.iter().map(session_record));
         section(sink, self.groups.len(), self.groups.iter().map(|group| self.group_record(group)));
@@ -307,13 +310,15 @@ impl Venue {
         }
     }
 
-    fn encode_accounts(&self, sink: &mut impl Canonical) {
+    fn encode_accounts(&self, sink: &mut impl Canonical, last_ts_ns: u64) {
         let records = self.accounts.iter().map(|(id, row)| AccountRecord {
             account_id: U32::new(id),
             name: *self.accounts.name(id),
             quote: I128::new(row.quote.0),
             blocked: U32::new(u32::from(row.is_blocked())),
             highest_id: U64::new(self.accounts.highest_id(id)),
+            owner: U32::new(self.accounts.owner(id)),
+            looks_paid_until: U64::new(self.accounts.looks_paid_until(id, last_ts_ns)),
         });
         section(sink, self.accounts.len(), records);
     }
@@ -439,6 +444,7 @@ impl Venue {
             cl_ord_id: U64::new(work.cl_ord_id),
             ref_seq: work.reference.seq,
             recv_time: work.reference.recv_time,
+            next: U64::new(self.orders.at(work.next).id),
             target: U32::new(target),
             canceled: U32::new(work.canceled),
             scope,
@@ -455,6 +461,7 @@ impl Venue {
             cl_ord_id: U64::new(work.cl_ord_id),
             ref_seq: work.reference.seq,
             recv_time: work.reference.recv_time,
+            next: U64::new(self.orders.at(work.next).id),
             instrument_id: U32::new(work.instrument),
             told: U32::new(work.told),
         }

@@ -25,6 +25,10 @@ pub struct AccountView<'a> {
     /// Equity and requirement at the present marks (rules 6.2 and 6.3).
     pub equity: Money,
     pub requirement: Money,
+    /// Who has it (rule 5.8); 0 is nobody.
+    pub owner: u32,
+    /// Until when its looks are paid for (rule 12.6); 0 where that is not beyond the last command.
+    pub looks_paid_until_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +129,8 @@ impl Engine {
                     blocked: row.is_blocked(),
                     equity: standing.equity,
                     requirement: standing.requirement,
+                    owner: venue.accounts.owner(id),
+                    looks_paid_until_ns: venue.accounts.looks_paid_until(id, self.last_ts_ns),
                 }
             })
         })

@@ -385,7 +385,7 @@ fn fill_or_kill_walks_the_combos_book() {
         "20 sell 2@-5 #1 instrument=8
          > 20:1 Accepted 1.0 #1 sell 2@-5 ref 1
          10 buy 3@0 #1 instrument=8 fok
-         > 10:1 Rejected FokNotFillable field 0 detail 2 #1 order 0.0
+         > 10:1 Rejected FokNotFillable field 0 detail 0 #1 order 0.0
          10 buy 3@0 #1 instrument=8 ioc
          > 10:2 Accepted 2.1 #1 buy 3@0 ref 2
          > 10:3 taker 2.1 #1 buy 2@-5 in 8 leaves 1 cum 2 fee 175000 position 0 match 1 ref 2

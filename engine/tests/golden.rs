@@ -55,7 +55,10 @@ const ROWS: &[&str] = &[
     "self-trade cancel maker",
     "self-trade cancel both",
     "self-trade decrement both",
+    "self-trade group of one owner",
+    "self-trade group of strangers",
     "open-order snapshot",
+    "open orders asked for too often",
     "fill recovery by exec id range",
     "client id used twice",
     "rising client ids",
@@ -124,7 +127,7 @@ impl Scenario {
         let mut terms = venue_open([1, 2]);
         (terms.instruments_max, terms.positions_max, terms.levels_max) = (8.into(), 20.into(), 16.into());
         (terms.orders_per_account_max, terms.matches_per_command_max) = (12.into(), 16.into());
-        let mut funds = 1_000_000_000_000_000;
+        let (mut funds, mut owner) = (1_000_000_000_000_000, desk::OWNER);
         for choice in self.list("desk") {
             let (key, value) = choice.split_once('=').expect("key=value");
             let value: i64 = value.parse().expect("a number behind the =");
@@ -134,10 +137,11 @@ impl Scenario {
                 "special" => terms.special_orders_max = (value as u32).into(),
                 "special_each" => terms.special_orders_per_account_max = (value as u32).into(),
                 "funds" => funds = value,
+                "owner" => owner = value as u32,
                 other => panic!("{}: no desk has {other}", self.name()),
             }
         }
-        Desk::open_with(terms, funds)
+        Desk::open_owned(terms, funds, owner)
     }
 
     /// The lines with the answers that the engine gives now.

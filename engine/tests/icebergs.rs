@@ -131,11 +131,11 @@ fn a_fok_counts_what_is_hidden_unless_its_own_stands_there() {
         20 sell 9@100 #3
         > 20:3 Accepted 4.3 #3 sell 9@100 ref 3
         10 buy 12@100 #2 stp=2 fok
-        > 10:1 Rejected FokNotFillable field 0 detail 11 #2 order 0.0
+        > 10:1 Rejected FokNotFillable field 0 detail 0 #2 order 0.0
         10 buy 28@100 #2 stp=3 fok
-        > 10:2 Rejected FokNotFillable field 0 detail 27 #2 order 0.0
+        > 10:2 Rejected FokNotFillable field 0 detail 0 #2 order 0.0
         10 buy 29@100 #2 fok
-        > 10:3 Rejected FokNotFillable field 0 detail 28 #2 order 0.0
+        > 10:3 Rejected FokNotFillable field 0 detail 0 #2 order 0.0
         ",
     );
     let mut desk = Desk::open(FUNDS);

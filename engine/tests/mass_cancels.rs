@@ -86,9 +86,9 @@ fn a_mass_cancel_goes_on_in_a_continuation() {
         10 mass 50 side=1
         > 10:5 Canceled 1.0 #1 orig #1 buy leaves 1 cum 0 reason 2 ref 5
         > 11:3 Canceled 2.1 #2 orig #2 buy leaves 1 cum 0 reason 2 ref 0
-        > 10:6 Canceled 4.3 #4 orig #4 buy leaves 1 cum 0 reason 2 ref 5
         0 continue serial=1
         0 continue
+        > 10:6 Canceled 4.3 #4 orig #4 buy leaves 1 cum 0 reason 2 ref 0
         > 11:4 Canceled 5.4 #5 orig #5 buy leaves 1 cum 0 reason 2 ref 0
         > 10:7 Canceled 6.5 #6 orig #6 buy leaves 1 cum 0 reason 2 ref 0
         > 10:8 MassCancelAck Done #50 canceled 5 ref 5
@@ -98,6 +98,79 @@ fn a_mass_cancel_goes_on_in_a_continuation() {
         > 10:0 NotApplied from 6 count 14
         > 10:9 Canceled 3.2 #3 orig #3 sell leaves 1 cum 0 reason 2 ref 20
         > 10:10 MassCancelAck Done #51 canceled 1 ref 20
+        ",
+    );
+}
+
+/// Rule 5.23: what is passed over is a step like what is canceled.
+#[test]
+fn a_mass_cancel_that_names_little_goes_on_in_a_continuation() {
+    check(
+        "
+        10 buy 1@90 #1
+        > 10:1 Accepted 1.0 #1 buy 1@90 ref 1
+        10 buy 1@91 #2
+        > 10:2 Accepted 2.1 #2 buy 1@91 ref 2
+        10 buy 1@92 #3
+        > 10:3 Accepted 3.2 #3 buy 1@92 ref 3
+        10 sell 1@110 #4
+        > 10:4 Accepted 4.3 #4 sell 1@110 ref 4
+        10 mass 9 side=2
+        0 continue
+        > 10:5 Canceled 4.3 #4 orig #4 sell leaves 1 cum 0 reason 2 ref 0
+        > 10:6 MassCancelAck Done #9 canceled 1 ref 5
+        ",
+    );
+}
+
+/// Rule 5.23: by session, by side, by instrument, by group; and counts that do not tell enough.
+#[test]
+fn a_mass_cancel_that_can_name_nothing_looks_at_nothing() {
+    check(
+        "
+        10 mmp 1 group=7 qty=50 window=1000
+        > 10:1 RequestComplete Done #1 count 0 ref 1
+        10 buy 1@90 #1
+        > 10:2 Accepted 1.0 #1 buy 1@90 ref 2
+        10 buy 1@91 #2
+        > 10:3 Accepted 2.1 #2 buy 1@91 ref 3
+        10 buy 1@92 #3
+        > 10:4 Accepted 3.2 #3 buy 1@92 ref 4
+        10 buy 1@93 #4
+        > 10:5 Accepted 4.3 #4 buy 1@93 ref 5
+        11 mass 9 scope=1
+        > 11:1 MassCancelAck Done #9 canceled 0 ref 1
+        11 mass 10 side=2
+        > 11:2 MassCancelAck Done #10 canceled 0 ref 2
+        11 mass 11 scope=3 instrument=2
+        > 11:3 MassCancelAck Done #11 canceled 0 ref 3
+        11 mass 12 scope=4 underlying=99
+        > 11:4 MassCancelAck Done #12 canceled 0 ref 4
+        10 mass 13 scope=6 mmp=7
+        > 10:6 MassCancelAck Done #13 canceled 0 ref 6
+        11 sell 1@110 #5 instrument=2
+        > 11:5 Accepted 5.4 #5 sell 1@110 ref 5
+        11 mass 14 scope=1 side=1
+        0 continue
+        > 11:6 MassCancelAck Done #14 canceled 0 ref 6
+        ",
+    );
+}
+
+/// Rule 9.4: a quote that is renewed counts for the session of the new message.
+#[test]
+fn a_renewed_quote_is_of_the_session_that_renewed_it() {
+    check(
+        "
+        10 quote #1 1:5@99/0
+        > 10:1 QuoteAck Done #1 group 0 ref 1 | 1 set/none
+        11 quote #2 1:5@99/0
+        > 11:1 QuoteAck Done #2 group 0 ref 1 | 1 set/none
+        10 mass 9 scope=1
+        > 10:2 MassCancelAck Done #9 canceled 0 ref 2
+        11 mass 10 scope=1
+        > 11:2 Canceled 1.0 #2 orig #2 buy leaves 5 cum 0 reason 2 ref 2
+        > 11:3 MassCancelAck Done #10 canceled 1 ref 2
         ",
     );
 }

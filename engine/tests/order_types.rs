@@ -106,9 +106,9 @@ fn a_fill_or_kill_is_filled_whole_or_refused() {
         20 sell 2@101 #2
         > 20:2 Accepted 2.1 #2 sell 2@101 ref 2
         10 buy 5@101 #1 fok
-        > 10:1 Rejected FokNotFillable field 0 detail 4 #1 order 0.0
+        > 10:1 Rejected FokNotFillable field 0 detail 0 #1 order 0.0
         10 buy 3@100 #1 fok
-        > 10:2 Rejected FokNotFillable field 0 detail 2 #1 order 0.0
+        > 10:2 Rejected FokNotFillable field 0 detail 0 #1 order 0.0
         10 buy 4@101 #1 fok
         > 10:3 Accepted 3.2 #1 buy 4@101 ref 3
         > 10:4 taker 3.2 #1 buy 2@100 leaves 2 cum 2 fee 100000 position 2 match 1 ref 3
@@ -135,13 +135,13 @@ fn own_orders_do_not_fill_a_fill_or_kill() {
         20 sell 2@101 #2
         > 20:2 Accepted 3.2 #2 sell 2@101 ref 2
         10 buy 3@101 #3 fok stp=2
-        > 10:2 Rejected FokNotFillable field 0 detail 2 #3 order 0.0
+        > 10:2 Rejected FokNotFillable field 0 detail 0 #3 order 0.0
         10 buy 3@101 #3 fok stp=4
-        > 10:3 Rejected FokNotFillable field 0 detail 2 #3 order 0.0
+        > 10:3 Rejected FokNotFillable field 0 detail 0 #3 order 0.0
         10 buy 3@101 #3 fok stp=5
-        > 10:4 Rejected FokNotFillable field 0 detail 2 #3 order 0.0
+        > 10:4 Rejected FokNotFillable field 0 detail 0 #3 order 0.0
         10 buy 5@101 #3 fok stp=3
-        > 10:5 Rejected FokNotFillable field 0 detail 4 #3 order 0.0
+        > 10:5 Rejected FokNotFillable field 0 detail 0 #3 order 0.0
         10 buy 4@101 #3 fok stp=3
         > 10:6 Accepted 4.3 #3 buy 4@101 ref 6
         > 10:7 taker 4.3 #3 buy 2@100 leaves 2 cum 2 fee 100000 position 2 match 1 ref 6
@@ -279,7 +279,7 @@ fn refusals_by_the_market_come_in_order() {
         10 buy 1000000000@103 #2 instrument=3 post
         > 10:9 Rejected WouldCross field 0 detail 0 #2 order 0.0
         10 buy 1000000000@103 #2 instrument=3 fok
-        > 10:10 Rejected FokNotFillable field 0 detail 1 #2 order 0.0
+        > 10:10 Rejected FokNotFillable field 0 detail 0 #2 order 0.0
         10 buy 1000000000@103 #2 instrument=3
         > 10:11 Rejected MaxOrderValue field 0 detail 10000000000000000 #2 order 0.0
         10 buy 2147483647@1 #2 instrument=3

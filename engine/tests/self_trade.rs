@@ -3,7 +3,7 @@
 
 mod desk;
 
-use desk::check;
+use desk::{Desk, check, check_on, venue_open};
 
 #[test]
 fn without_a_mode_own_orders_match() {
@@ -199,6 +199,43 @@ fn a_market_order_that_is_decremented_has_no_price() {
         > 10:3 Canceled 2.1 #3 orig #3 buy leaves 3 cum 0 reason 8 ref 1
         ",
     );
+}
+
+/// Rule 5.8: who guesses a stranger's group trades with him.
+#[test]
+fn a_group_means_nothing_between_accounts_of_two_owners() {
+    for owner in [0, 8] {
+        let mut desk = Desk::open_owned(venue_open([1, 2]), 1_000_000_000_000_000, owner);
+        check_on(
+            &mut desk,
+            "
+            20 sell 2@100 #1 group=7 stp=2
+            > 20:1 Accepted 1.0 #1 sell 2@100 ref 1
+            10 buy 1@100 #1 stp=3 group=7
+            > 10:1 Accepted 2.1 #1 buy 1@100 ref 1
+            > 10:2 taker 2.1 #1 buy 1@100 leaves 0 cum 1 fee 50000 position 1 match 1 ref 1
+            > 20:2 maker 1.0 #1 sell 1@100 leaves 1 cum 1 fee 10000 position -1 match 1 ref 0
+            10 buy 1@100 #2 stp=2 group=7 fok
+            > 10:3 Accepted 3.1 #2 buy 1@100 ref 2
+            > 10:4 taker 3.1 #2 buy 1@100 leaves 0 cum 1 fee 50000 position 2 match 2 ref 2
+            > 20:3 maker 1.0 #1 sell 1@100 leaves 0 cum 2 fee 10000 position -2 match 2 ref 0
+            ",
+        );
+    }
+}
+
+/// Nobody is no owner: two accounts of nobody are strangers.
+#[test]
+fn accounts_of_nobody_are_strangers() {
+    let mut desk = Desk::open(1_000_000_000_000_000);
+    desk.play("60 account id=6\n60 account id=7");
+    desk.play("60 session id=70 account=6 role=1\n60 session id=80 account=7 role=1");
+    desk.play("50 deposit account=6 amount=1000000000\n50 deposit account=7 amount=1000000000");
+    desk.log_on(70);
+    desk.log_on(80);
+    desk.play("70 sell 1@100 #1 group=7 account=6");
+    let met = desk.play("80 buy 1@100 #1 group=7 stp=2 account=7");
+    assert!(met.contains("taker 2.1 #1 buy 1@100 leaves 0"), "{met}");
 }
 
 /// Both must name the group, and only the taker the mode.

@@ -257,7 +257,7 @@ fn an_order_that_fires_may_be_refused() {
         > 40:3 Confirmed Done template 300 field 0 ref 3
         > 10:9 Rejected WouldCross field 0 detail 0 #2 order 4.1 trigger
         > 10:10 Modified 5.2 #3 orig #3 buy 1@100 leaves 1 status 7 priority lost ref 0
-        > 10:11 Rejected FokNotFillable field 0 detail 1 #4 order 6.3 trigger
+        > 10:11 Rejected FokNotFillable field 0 detail 0 #4 order 6.3 trigger
         10 buy 1@100 #6 stop=105
         > 10:12 Accepted 7.1 #6 buy 1@100 armed ref 7
         12 mass 9 side=2 block=1

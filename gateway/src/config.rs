@@ -218,6 +218,9 @@ pub struct Leg {
 pub struct Account {
     pub id: u32,
     pub name: String,
+    /// Who has it: accounts of one owner may keep from trading with each other (rule 5.8); 0 is nobody.
+    #[serde(default)]
+    pub owner: u32,
     /// Collateral that the account starts with.
     #[serde(default = "zero")]
     pub deposit: String,
@@ -335,6 +338,32 @@ impl Default for Capacities {
     }
 }
 
+impl Capacities {
+    /// What the engine is opened with.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            accounts: self.accounts,
+            instruments: self.instruments,
+            sessions: self.sessions,
+            orders: self.orders,
+            special_orders: self.special_orders,
+            special_orders_per_account: self.special_orders_per_account,
+            levels: self.levels,
+            positions: self.positions,
+            orders_per_account: self.orders_per_account,
+            matches_per_command: self.matches_per_command,
+            closed_ids: self.closed_ids,
+            mmp_groups: self.mmp_groups,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Some(place) = self.limits().first_out_of_range() else { return Ok(()) };
+        let (name, range) = &Limits::RANGES[place];
+        Err(format!("[limits] {name} must be from {} to {}", range.start(), range.end()))
+    }
+}
+
 /// The public keys of every session, by session and key id.
 pub type Keys = BTreeMap<u64, BTreeMap<u64, VerifyingKey>>;
 
@@ -386,6 +415,7 @@ impl Config {
         if self.journal.archive.as_ref().is_some_and(|archive| archive.is_relative()) {
             return Err("[journal] archive must be an absolute path".into());
         }
+        self.limits.check()?;
         let ids = self.instruments.iter().map(|instrument| instrument.id);
         unique("instrument id", ids.chain(self.combos.iter().map(|combo| combo.id)))?;
         let symbols = self.instruments.iter().map(|instrument| &instrument.symbol);
@@ -646,6 +676,13 @@ mod tests {
             ("public = \"d7", "public = \"", "64 hexadecimal digits"),
             ("role = \"trade\"", "role = \"cancel-only\"\nrising_ids = true", "whose ids could rise"),
             ("deposit = \"1000\"", "deposit = \"-1\"", "negative"),
+            ("[[combo]]", "[limits]\norders = 0\n[[combo]]", "[limits] orders must be from 1 to 16777216"),
+            (
+                "[[combo]]",
+                "[limits]\nclosed_ids = 16777217\n[[combo]]",
+                "closed_ids must be from 0 to 16777216",
+            ),
+            ("id = 4", "id = 4\nowner = -1", "invalid value"),
             ("kind = \"perpetual\"", "kind = \"swap\"", "unknown variant `swap`"),
             ("id = 3", "id = 2", "instrument id 2 is there twice"),
             ("\"BTC-ROLL\"", "\"BTC-PERP\"", "instrument symbol BTC-PERP is there twice"),

@@ -47,21 +47,8 @@ fn compare<T: PartialEq + std::fmt::Display>(
 }
 
 fn limits_of(config: &Config, limits: &Limits, told: &mut Vec<String>) {
-    let says = &config.limits;
-    for (name, has, says) in [
-        ("accounts", limits.accounts, says.accounts),
-        ("instruments", limits.instruments, says.instruments),
-        ("sessions", limits.sessions, says.sessions),
-        ("orders", limits.orders, says.orders),
-        ("levels", limits.levels, says.levels),
-        ("positions", limits.positions, says.positions),
-        ("orders_per_account", limits.orders_per_account, says.orders_per_account),
-        ("matches_per_command", limits.matches_per_command, says.matches_per_command),
-        ("closed_ids", limits.closed_ids, says.closed_ids),
-        ("mmp_groups", limits.mmp_groups, says.mmp_groups),
-        ("special_orders", limits.special_orders, says.special_orders),
-        ("special_orders_per_account", limits.special_orders_per_account, says.special_orders_per_account),
-    ] {
+    let values = limits.values().into_iter().zip(config.limits.limits().values());
+    for ((name, _), (has, says)) in Limits::RANGES.iter().zip(values) {
         compare(told, "[limits]", name, has, says);
     }
 }
@@ -108,7 +95,9 @@ fn legs_shown(legs: impl Iterator<Item = (i32, u32)>) -> String {
 
 fn account_of(says: &Account, engine: &Engine, told: &mut Vec<String>) {
     if let Some(has) = engine.accounts().find(|view| view.id == says.id) {
-        compare(told, &format!("[[account]] {}", says.id), "name", shown_text(has.name), says.name.clone());
+        let what = format!("[[account]] {}", says.id);
+        compare(told, &what, "name", shown_text(has.name), says.name.clone());
+        compare(told, &what, "owner", has.owner, says.owner);
     }
 }
 
@@ -120,4 +109,48 @@ fn session_of(says: &Session, engine: &Engine, told: &mut Vec<String>) {
     compare(told, &what, "account", has.account, says.account);
     compare(told, &what, "rising_ids", has.rising_ids, says.rising_ids);
     compare(told, &what, "role", name_of(has.role).to_string(), says.role.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genesis;
+    use engine::Sequenced;
+    use engine::event::EventSink;
+
+    struct Unheard;
+
+    impl EventSink for Unheard {
+        fn event(&mut self, _: u32, _: &[u8]) {}
+    }
+
+    fn config() -> Config {
+        let text = r#"
+            [venue]
+            name = "test"
+            listen = "127.0.0.1:0"
+            [[account]]
+            id = 4
+            name = "alice"
+            owner = 7
+        "#;
+        toml::from_str(text).expect("it parses")
+    }
+
+    #[test]
+    fn an_owner_and_a_capacity_that_were_edited_are_told() {
+        let (mut edited, mut engine) = (config(), Engine::new());
+        for (seq, command) in (1..).zip(genesis::commands(&edited, &engine, &[1; 32])) {
+            let command =
+                Sequenced::read(seq, seq, &command.payload).expect("the genesis writes whole commands");
+            engine.apply(&command, &mut Unheard);
+        }
+        assert_eq!(differences(&edited, &engine), Vec::<String>::new());
+        (edited.accounts[0].owner, edited.limits.levels) = (8, 70_000);
+        let told = [
+            "[limits]: levels is 65536 in the venue, 70000 in the file",
+            "[[account]] 4: owner is 7 in the venue, 8 in the file",
+        ];
+        assert_eq!(differences(&edited, &engine), told);
+    }
 }

@@ -127,8 +127,11 @@ fn combo_create(combo: &Combo, config: &Config) -> ComboCreate {
 
 fn account_create(account: &Account) -> Vec<Genesis> {
     let what = format!("[[account]] {}", account.name);
-    let create =
-        AccountCreate { name: account.name_field(), account_id: U32::new(account.id), pad_a: U32::new(0) };
+    let create = AccountCreate {
+        name: account.name_field(),
+        account_id: U32::new(account.id),
+        owner: U32::new(account.owner),
+    };
     let amount =
         decimal::parse(&account.deposit, 6).expect("the configuration was checked when it was loaded");
     let mut commands = vec![command(create, what.clone())];

@@ -203,7 +203,7 @@ fn append_end(frames: &mut Vec<u8>, granted: &HistoryGranted, count: u32, end: (
         ref_seq: granted.ref_seq,
         count: U32::new(count),
         code: U16::new(end.1),
-        pad_a: U16::new(0),
+        retry_after_ms: U16::new(0),
     };
     frame::append(frames, SNAPSHOT | END_OF_EVENT, 0, now_ns, complete);
 }

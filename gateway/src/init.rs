@@ -69,6 +69,7 @@ fn demo(name: &str, listen: &str) -> Config {
     let member = |(name, account, _): &(&str, u32, u64)| Account {
         id: *account,
         name: (*name).into(),
+        owner: 0,
         deposit: "1000000".into(),
     };
     Config {

@@ -85,6 +85,10 @@ fn complete_sentence(complete: &RequestComplete) -> String {
             format!("{whose}done: {count} told, and there are more from {exec_id} on")
         }
         (_, Some(Reject::RetransmitTooOld)) => format!("{whose}refused: what is kept begins with {exec_id}"),
+        (_, Some(Reject::ThrottledOrders)) => {
+            let wait = decimal::show(complete.retry_after_ms.get().into(), 3);
+            format!("{whose}refused: open orders were asked for too often; ask again in {wait} s")
+        }
         (code, _) => format!("{whose}refused: {}", reject_text(code)),
     }
 }
@@ -250,5 +254,22 @@ pub fn amount(config: &ClientConfig, instrument: u32, lots: i64) -> String {
             format!("{} ({size}) of {}", count(lots), known.symbol)
         }
         Err(_) => format!("{} of {}", count(lots), known.symbol),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zerocopy::FromZeros;
+
+    #[test]
+    fn whoever_asks_too_often_is_told_when_to_ask_again() {
+        let mut complete = RequestComplete::new_zeroed();
+        (complete.cl_ord_id, complete.code) = (7.into(), Reject::ThrottledOrders.code().into());
+        complete.retry_after_ms = 1_250.into();
+        assert_eq!(
+            complete_sentence(&complete),
+            "c7 refused: open orders were asked for too often; ask again in 1.25 s"
+        );
     }
 }

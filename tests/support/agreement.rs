@@ -16,6 +16,8 @@ pub fn same_state(engine: &Engine, model: &Model) {
         let (id, open) = (account.id, model.all_orders().filter(|order| order.account == account.id));
         assert_eq!(account.open_orders as usize, open.count(), "open orders of account {id}");
         assert_eq!(account.blocked, model.is_blocked(id), "whether account {id} is blocked");
+        assert_eq!(account.owner, model.owner(id), "owner of account {id}");
+        assert_eq!(account.looks_paid_until_ns, model.looks_full_at(id), "looks of account {id}");
         assert_eq!(account.equity.0, model.equity(id), "equity of account {id}");
         assert_eq!(account.requirement.0, model.requirement(id), "requirement of account {id}");
         let held = engine.positions(id).map(|it| (it.instrument, i128::from(it.lots.0)));

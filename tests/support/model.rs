@@ -6,6 +6,7 @@ mod auction;
 mod combos;
 mod iceberg;
 mod ids;
+mod looks;
 mod margin;
 mod matching;
 mod orders;
@@ -27,12 +28,13 @@ use engine::message::*;
 use engine::reject::Reject;
 use zerocopy::IntoBytes;
 
-use matching::{Waiting, own};
+use matching::Waiting;
 use protection::Group;
 use states::Auction;
 
 pub use iceberg::SEEN as SEEN_OF_ICEBERGS;
 pub use ids::SEEN as SEEN_OF_IDS;
+pub use matching::{SEEN as SEEN_OF_GROUPS, SEEN_OF_SWEEPS};
 pub use orders::band;
 pub use quotes::quote_entries;
 pub use reduce_only::SEEN as SEEN_OF_REDUCE_ONLY;
@@ -219,6 +221,12 @@ pub struct Model {
     closed: Vec<ids::Closed>,
     /// The highest client id of an account's orders from sessions with rising ids (12.2).
     high_water: BTreeMap<u32, u64>,
+    /// Who has an account, where somebody does (5.8).
+    owners: BTreeMap<u32, u32>,
+    /// The stores of looks that are not full (12.6).
+    looks: BTreeMap<u32, looks::Store>,
+    /// Whose last listing was refused for its looks, for `seen` alone.
+    throttled: BTreeSet<u32>,
     waiting: Option<Waiting>,
     /// State and code while the venue stands still (10.6).
     standstill: Option<(u8, u16)>,
@@ -257,6 +265,9 @@ impl Model {
             armed: Vec::new(),
             closed: Vec::new(),
             high_water: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            throttled: BTreeSet::new(),
             waiting: None,
             standstill: None,
             steps: 0,
@@ -580,6 +591,7 @@ impl Model {
         demand(id <= self.limits().accounts, Reject::Capacity, 2)?;
         demand(!self.accounts.contains_key(&id), Reject::AlreadyExists, 2)?;
         self.accounts.insert(id, 0);
+        self.owners.insert(id, it.owner.get());
         Ok(())
     }
 
@@ -809,6 +821,11 @@ impl Model {
 
     pub fn session(&self, id: u64) -> Option<&Session> {
         self.sessions.get(&id)
+    }
+
+    /// 0 is nobody.
+    pub fn owner(&self, account: u32) -> u32 {
+        self.owners.get(&account).copied().unwrap_or(0)
     }
 
     pub fn is_blocked(&self, account: u32) -> bool {

@@ -26,7 +26,7 @@ use zerocopy::{FromZeros, IntoBytes};
 use crate::model::{Instrument, Model, Order};
 use crate::text::quotes_acked;
 
-use special::Burst;
+use special::{Burst, Curious};
 use states::venue_state;
 
 pub use features::Features;
@@ -265,6 +265,7 @@ pub struct Workload {
     cl_ord_id: u64,
     short: Option<Short>,
     burst: Option<Burst>,
+    curious: Option<Curious>,
     /// Accounts and client ids of the last orders that were accepted.
     ids: Vec<(u32, u64)>,
 }
@@ -288,6 +289,7 @@ impl Workload {
             cl_ord_id: 0,
             short: None,
             burst: None,
+            curious: None,
             ids: Vec::new(),
         }
     }
@@ -313,6 +315,11 @@ impl Workload {
         }
         if self.draw.one_in(4)
             && let Some(step) = self.featured(model, ts_ns)
+        {
+            return step;
+        }
+        if self.draw.one_in(2)
+            && let Some(step) = self.next_of_curious(model, ts_ns)
         {
             return step;
         }
@@ -406,6 +413,7 @@ impl Workload {
     /// Remembers what the answer to `step` asks for.
     pub fn hear(&mut self, step: &Step, events: &[Vec<u8>]) {
         self.remember(step, events);
+        self.calm(events);
         let answer = events.last().and_then(|event| block::<OrderRejected>(&event[ROUTE_BYTES..]));
         let Some(answer) = answer else { return };
         let hurried = block::<NewOrder>(&step.message).is_some_and(|it| it.max_delay_us.get() != 0)
@@ -1031,6 +1039,7 @@ impl Workload {
                 let mut account = AccountCreate::new_zeroed();
                 let top = self.profile.accounts;
                 account.account_id = self.draw.of(&[0, 1, 3, 4, top, top + 1, u32::MAX]).into();
+                account.owner = self.draw.of(&[0, 1, u32::MAX]).into();
                 self.privileged(model, ts_ns, Role::Admin, account)
             }
             2 => {
@@ -1285,6 +1294,8 @@ pub fn genesis(profile: &Profile) -> Vec<Step> {
         let mut account = AccountCreate::new_zeroed();
         account.account_id = id.into();
         account.name = [b'a'; 16];
+        // Three owners of four accounts each; four have none.
+        account.owner = (id % 4).into();
         steps.push(venue(bytes(account)));
         let mut deposit = Deposit::new_zeroed();
         deposit.account_id = id.into();

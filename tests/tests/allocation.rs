@@ -338,7 +338,7 @@ fn venue() -> Vec<Step> {
     let accounts = ACCOUNT_MEMBERS_FROM..ACCOUNT_MEMBERS_FROM + MEMBERS;
     for account in accounts.clone() {
         let name: Char16 = [b'a'; 16];
-        steps.push(said(bytes(AccountCreate { name, account_id: account.into(), pad_a: 0.into() })));
+        steps.push(said(bytes(AccountCreate { name, account_id: account.into(), owner: 0.into() })));
         let amount = 100_000_000_000_000.into();
         let deposit = Deposit { reference: 1.into(), amount, account_id: account.into(), pad_a: 0.into() };
         steps.push(said(bytes(deposit)));

@@ -82,7 +82,11 @@ fn a_directory_without_a_venue_is_not_found_and_a_broken_file_is_named_with_its_
         ("role = \"oracle\"", "role = \"king\"", "role 'king' is not one of"),
         ("id = 13", "id = 12", "account id 12 is there twice"),
         ("mark = \"50000\"", "mark = \"50000.3\"", "BTC-PERP"),
-        ("orders_per_account = 10000", "orders_per_account = 0", "field 10"),
+        (
+            "orders_per_account = 10000",
+            "orders_per_account = 0",
+            "[limits] orders_per_account must be from 1 to 16777216",
+        ),
         (
             "instrument = \"BTC-PERP\"",
             "instrument = \"BTC\"",

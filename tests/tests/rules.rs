@@ -15,6 +15,8 @@ const VENUE: u64 = 0;
 const ANNE: (u64, u32) = (10, 4);
 const ANNES_OTHER: (u64, u32) = (11, 4);
 const BEN: (u64, u32) = (20, 5);
+/// Who has both accounts.
+const OWNER: u32 = 9;
 const TICK: i64 = 1_000_000;
 
 struct World {
@@ -32,7 +34,7 @@ impl World {
             World { model: Model::new(), engine: Engine::new(), seq: 0, ts_ns: 1_000_000_000, cl_ord_id: 0 };
         world.venue(venue_open(&profile));
         for account in [4, 5] {
-            world.venue(AccountCreate { name: [0; 16], account_id: account.into(), pad_a: 0.into() });
+            world.venue(AccountCreate { name: [0; 16], account_id: account.into(), owner: OWNER.into() });
         }
         for (session, account) in [ANNE, ANNES_OTHER, BEN] {
             world.session(session, account, Role::Trade);
@@ -467,7 +469,7 @@ fn the_houses_accounts_exist_in_the_smallest_venue() {
     let mut world = World::open(Profile { accounts: 1, ..Profile::ROOMY });
     assert_eq!(world.deposit(3, 1), "0: done");
     assert_eq!(world.deposit(4, 1), "0: UnknownAccount 3");
-    let two = AccountCreate { name: [0; 16], account_id: 2.into(), pad_a: 0.into() };
+    let two = AccountCreate { name: [0; 16], account_id: 2.into(), owner: 0.into() };
     assert_eq!(world.venue(two), "0: Capacity 2");
 }
 
@@ -822,7 +824,7 @@ fn fill_or_kill_counts_what_the_prevention_lets_it_reach() {
     };
     assert!(fok(1).starts_with("10: accepted 4000003 | 10: taker! 2@100 left 3"));
     for stops in [2, 4, 5] {
-        assert_eq!(fok(stops), "10: FokNotFillable 0 detail 2");
+        assert_eq!(fok(stops), "10: FokNotFillable 0 detail 0");
     }
     let expected = [
         "10: accepted 4000003",
@@ -940,6 +942,30 @@ fn a_group_reaches_across_accounts_and_only_the_takers_mode_counts() {
         assert!(grouped(&mut world, ANNE, 1, stp_mode, group).contains("taker! 1@100"));
         grouped(&mut world, BEN, 2, 3, 7);
     }
+}
+
+#[test]
+fn a_group_means_nothing_to_another_owner_and_nobody_is_none() {
+    let mut world = World::roomy().listed(0, 0).funded(1_000_000);
+    let (carl, dora) = ((30, 6), (40, 7));
+    for ((session, account), owner) in [(carl, OWNER + 1), (dora, 0)] {
+        world.venue(AccountCreate { name: [0; 16], account_id: account.into(), owner: owner.into() });
+        world.session(session, account, Role::Trade);
+        world.logon(session, 1, 1);
+        world.deposit(account, 1_000_000);
+    }
+    world.venue(AccountCreate { name: [0; 16], account_id: 8.into(), owner: 0.into() });
+    world.session(50, 8, Role::Trade);
+    world.logon(50, 1, 1);
+    world.deposit(8, 1_000_000);
+    let mut grouped =
+        |who, side| world.order_with(who, side, 1, 100, |it| (it.stp_mode, it.stp_group) = (2, 7.into()));
+    for (maker, taker) in [(ANNE, carl), (carl, dora), (dora, (50, 8)), (dora, ANNE)] {
+        grouped(maker, 2);
+        assert!(grouped(taker, 1).contains("taker! 1@100"), "{maker:?} and {taker:?}");
+    }
+    grouped(ANNE, 2);
+    assert!(grouped(BEN, 1).contains("canceled! reason 3"));
 }
 
 #[test]

@@ -114,7 +114,7 @@ pub fn draw(
         _ => Draft::of(AccountCreate {
             name: [b'R'; 16],
             account_id: U32::new(random.below(25) as u32),
-            pad_a: 0.into(),
+            owner: 0.into(),
         }),
     };
     let privileged = (85..94).contains(&kind) && random.one_in(2) || kind == 49;

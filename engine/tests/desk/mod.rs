@@ -176,7 +176,11 @@ fn describe_block(message: &[u8]) -> String {
     }
     if let Some(e) = block::<RequestComplete>(message) {
         let code = code_name(e.code.get());
-        return format!("RequestComplete {code} #{} count {} ref {}", e.cl_ord_id, e.count, e.ref_seq);
+        let wait = match e.retry_after_ms.get() {
+            0 => String::new(),
+            wait => format!(" again in {wait} ms"),
+        };
+        return format!("RequestComplete {code} #{} count {}{wait} ref {}", e.cl_ord_id, e.count, e.ref_seq);
     }
     if let Some(e) = block::<MmpTriggered>(message) {
         let until = match e.frozen_until.get() {
@@ -382,25 +386,33 @@ pub const SESSIONS: [(u64, u32, Role); 8] = [
     (60, 0, Role::Admin),
 ];
 
+/// Who has accounts 4 and 5.
+pub const OWNER: u32 = 9;
+
 impl Desk {
     pub fn closed() -> Desk {
         Desk { engine: Engine::new(), seq: 0, ts_ns: 0 }
     }
 
-    /// Accounts 4 and 5 with `funds` each, instruments 1 and 2 at mark 100, everybody logged on.
+    /// Accounts 4 and 5 of one owner with `funds` each, instruments 1 and 2 at mark 100, everybody logged on.
     pub fn open(funds: i64) -> Desk {
         Desk::open_with(venue_open([1, 2]), funds)
     }
 
     pub fn open_with(terms: VenueOpen, funds: i64) -> Desk {
+        Desk::open_owned(terms, funds, OWNER)
+    }
+
+    /// Account 5 is somebody else's, or nobody's.
+    pub fn open_owned(terms: VenueOpen, funds: i64, owner_of_5: u32) -> Desk {
         let mut desk = Desk::closed();
         desk.venue(terms);
         desk.venue(instrument(1, 100));
         desk.venue(instrument(2, 100));
-        for account_id in [4, 5] {
-            desk.venue(AccountCreate { name: [b'A'; 16], account_id: account_id.into(), pad_a: 0.into() });
+        for (account_id, owner) in [(4, OWNER), (5, owner_of_5)] {
+            let (account_id, owner) = (account_id.into(), owner.into());
+            desk.venue(AccountCreate { name: [b'A'; 16], account_id, owner });
             if funds > 0 {
-                let account_id = account_id.into();
                 desk.venue(Deposit {
                     reference: 1.into(),
                     amount: funds.into(),
@@ -488,6 +500,12 @@ impl Desk {
     }
 
     fn say(&mut self, line: &str) -> Vec<String> {
+        // `times=N` is the command so many times, and the last answer.
+        let times = Words::read(line).or("times", 1);
+        for _ in 1..times {
+            let (origin, message) = self.message(line);
+            self.apply(origin, &message);
+        }
         let (origin, message) = self.message(line);
         self.apply(origin, &message)
     }
@@ -634,7 +652,7 @@ fn command(words: &Words<'_>) -> Vec<u8> {
         "account" => bytes_of(AccountCreate {
             name: [b'N'; 16],
             account_id: (words.or("id", 0) as u32).into(),
-            pad_a: 0.into(),
+            owner: (words.or("owner", 0) as u32).into(),
         }),
         "session" => bytes_of(SessionCreate {
             session_id: (words.or("id", 0) as u64).into(),

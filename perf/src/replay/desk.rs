@@ -97,7 +97,7 @@ impl Desk {
 
     fn admit(&mut self, account: u32, listener: &mut impl Listener) {
         let account_id = (ACCOUNT_MEMBERS_FROM + account).into();
-        self.venue(AccountCreate { name: [b'W'; 16], account_id, pad_a: 0.into() }, listener);
+        self.venue(AccountCreate { name: [b'W'; 16], account_id, owner: 0.into() }, listener);
         let amount = DEPOSIT_MAX.into();
         self.venue(Deposit { reference: 1.into(), amount, account_id, pad_a: 0.into() }, listener);
         let mut session = SessionCreate::new_zeroed();

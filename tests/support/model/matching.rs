@@ -32,15 +32,27 @@ pub(super) struct Sweep {
     origin: Origin,
     request: MassCancel,
     canceled: u32,
+    /// The serial of the last order that was looked at.
+    seen: u64,
 }
 
-/// 5.8.
-pub(super) fn own(taker: &Order, maker: &Order) -> bool {
-    let group = taker.stp_group != 0 && taker.stp_group == maker.stp_group;
-    taker.stp_mode != STP_NONE && (taker.account == maker.account || group)
-}
+pub const SEEN: [&str; 2] =
+    ["a group of one owner's accounts prevents", "a group of strangers does not prevent"];
+
+pub const SEEN_OF_SWEEPS: [&str; 3] = [
+    "a mass cancel passes over an order",
+    "a mass cancel that passes over waits at the cap",
+    "a mass cancel can name nothing and looks at nothing",
+];
 
 impl Model {
+    /// 5.8.
+    pub(super) fn own(&self, taker: &Order, maker: &Order) -> bool {
+        let owner = self.owner(taker.account);
+        let owned = owner != 0 && owner == self.owner(maker.account);
+        taker.stp_mode != STP_NONE && (taker.account == maker.account || owned && same_group(taker, maker))
+    }
+
     pub(super) fn meet(&mut self, now: &Now, mut taker: Order) {
         let meets = self.instruments[&taker.instrument].state != states::AUCTION;
         while taker.leaves > 0 && meets {
@@ -50,7 +62,13 @@ impl Model {
                 return;
             }
             self.steps += 1;
-            if own(&taker, &self.orders[maker]) {
+            let met = self.orders[maker];
+            let prevents = self.own(&taker, &met);
+            let strangers = taker.account != met.account && taker.stp_mode != STP_NONE;
+            if strangers && same_group(&taker, &met) {
+                self.note(SEEN[if prevents { 0 } else { 1 }]);
+            }
+            if prevents {
                 self.prevent(now, &mut taker, maker);
             } else {
                 self.trade(now, &mut taker, maker);
@@ -100,10 +118,10 @@ impl Model {
     /// 4.14 and 8.12.
     pub(super) fn fillable(&self, taker: &Order) -> i128 {
         let queue = self.queue(taker);
-        let ends = |maker: &&Order| own(taker, maker) && taker.stp_mode != CANCEL_MAKER;
+        let ends = |maker: &&Order| self.own(taker, maker) && taker.stp_mode != CANCEL_MAKER;
         let end = queue.iter().find(ends).map(|maker| maker.price);
         let before_the_end = queue.iter().take_while(|maker| !ends(maker));
-        let others = before_the_end.filter(|maker| !own(taker, maker));
+        let others = before_the_end.filter(|maker| !self.own(taker, maker));
         others.map(|maker| if Some(maker.price) == end { maker.in_sight() } else { maker.leaves }).sum()
     }
 
@@ -296,7 +314,7 @@ impl Model {
     // Mass cancels
 
     pub(super) fn mass_cancel(&mut self, now: &Now, session: &Session, it: &MassCancel) {
-        let sweep = Sweep { origin: now.origin, request: *it, canceled: 0 };
+        let sweep = Sweep { origin: now.origin, request: *it, canceled: 0, seen: 0 };
         if let Err(why) = self.judge_mass_cancel(session, it) {
             return self.mass_canceled(now, &sweep, why.code);
         }
@@ -321,39 +339,78 @@ impl Model {
         demand(it.scope != MMP_GROUP || configured, Reject::MmpNotConfigured, 0)
     }
 
-    /// 5.22.
+    /// 5.22 and 5.23.
     fn sweep(&mut self, now: &Now, mut sweep: Sweep) {
-        while let Some(order) = self.first_named(&sweep) {
+        let account = sweep.request.account_id.get();
+        if !self.may_name(&sweep) {
+            if self.next_of(account, sweep.seen).is_some() {
+                self.note(SEEN_OF_SWEEPS[2]);
+            }
+            return self.mass_canceled(now, &sweep, 0);
+        }
+        while let Some(order) = self.next_of(account, sweep.seen) {
             if self.at_the_cap() {
+                if self.next_of(account, 0).is_some_and(|first| serial(&first) <= sweep.seen) {
+                    self.note(SEEN_OF_SWEEPS[1]);
+                }
                 self.waiting = Some(Waiting::MassCancel(sweep));
                 return;
             }
             self.steps += 1;
-            self.remove(&order);
-            self.canceled(now, order.session, &order, order.cl_ord_id, reason::MASS_CANCEL);
-            sweep.canceled += 1;
+            sweep.seen = serial(&order);
+            if self.is_named(&sweep, &order) {
+                self.remove(&order);
+                self.canceled(now, order.session, &order, order.cl_ord_id, reason::MASS_CANCEL);
+                sweep.canceled += 1;
+            } else {
+                self.note(SEEN_OF_SWEEPS[0]);
+            }
         }
         self.mass_canceled(now, &sweep, 0);
     }
 
-    /// The order with the lowest serial that a mass cancel still names.
-    fn first_named(&self, sweep: &Sweep) -> Option<Order> {
+    /// The account's open order of the next serial.
+    pub(super) fn next_of(&self, account: u32, seen: u64) -> Option<Order> {
+        let next = |order: &&Order| order.account == account && serial(order) > seen;
+        self.all_orders().filter(next).min_by_key(|order| serial(order)).copied()
+    }
+
+    fn is_named(&self, sweep: &Sweep, order: &Order) -> bool {
         let it = &sweep.request;
-        let named = |order: &&Order| {
-            let instrument = &self.instruments[&order.instrument];
-            let underlying = it.underlying_id.get();
-            let inside = match it.scope {
-                1 => order.session == sweep.origin.session.get(),
-                2 => true,
-                3 => order.instrument == it.instrument_id.get(),
-                4 => instrument.underlying == underlying,
-                PRODUCT => instrument.kind == it.kind && [0, instrument.underlying].contains(&underlying),
-                _ => order.group == it.mmp_group.get(),
-            };
-            let side = it.side == 3 || it.side == side_of(order);
-            order.account == it.account_id.get() && side && inside
+        let inside = match it.scope {
+            1 => order.session == sweep.origin.session.get(),
+            MMP_GROUP => order.group == it.mmp_group.get(),
+            _ => self.is_in_scope(it, order.instrument),
         };
-        self.all_orders().filter(named).min_by_key(|order| serial(order)).copied()
+        inside && (it.side == 3 || it.side == side_of(order))
+    }
+
+    /// What a scope says of an instrument.
+    fn is_in_scope(&self, it: &MassCancel, id: u32) -> bool {
+        let (instrument, underlying) = (&self.instruments[&id], it.underlying_id.get());
+        match it.scope {
+            3 => id == it.instrument_id.get(),
+            4 => instrument.underlying == underlying,
+            PRODUCT => instrument.kind == it.kind && [0, instrument.underlying].contains(&underlying),
+            _ => true,
+        }
+    }
+
+    /// 5.23: an armed order may be of either side, and a combo's stands for its legs too.
+    fn may_name(&self, sweep: &Sweep) -> bool {
+        let it = &sweep.request;
+        let own = || self.all_orders().filter(|order| order.account == it.account_id.get());
+        let entered = own().any(|order| order.session == sweep.origin.session.get());
+        let joined = own().any(|order| order.group == it.mmp_group.get());
+        let side = |buy: bool| it.side == 3 || (it.side == 1) == buy;
+        let open = own().any(|order| {
+            let itself =
+                self.is_in_scope(it, order.instrument) && (order.trigger.is_some() || side(order.buy));
+            let legs = || self.instruments[&order.instrument].legs();
+            let leg = || legs().any(|(id, ratio)| self.is_in_scope(it, id) && side(order.buy == (ratio > 0)));
+            itself || leg()
+        });
+        open && (it.scope != 1 || entered) && (it.scope != MMP_GROUP || joined)
     }
 
     /// The answer carries the numbers of the request, whichever command ends it.
@@ -383,6 +440,10 @@ impl Model {
             | Waiting::Triggers => 0,
         })
     }
+}
+
+fn same_group(taker: &Order, maker: &Order) -> bool {
+    taker.stp_group != 0 && taker.stp_group == maker.stp_group
 }
 
 /// 8.1.

@@ -150,7 +150,7 @@ impl Model {
         if order.tif == FOK {
             let fillable = self.fillable(&order);
             if fillable < order.leaves {
-                return Err(with_detail(Reject::FokNotFillable, 0, fillable));
+                return Err(refusal(Reject::FokNotFillable, 0));
             }
         }
         let counted = Order { price: if order.market { instrument.mark } else { price }, ..order };
@@ -229,7 +229,7 @@ impl Model {
         }
         let mut wanted = order.leaves;
         let mut worst = self.instruments[&order.instrument].mark;
-        for maker in self.queue(order).into_iter().filter(|maker| !own(order, maker)) {
+        for maker in self.queue(order).into_iter().filter(|maker| !self.own(order, maker)) {
             if wanted <= 0 {
                 break;
             }

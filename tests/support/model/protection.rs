@@ -62,7 +62,7 @@ impl Model {
             ref_seq: stamp.ref_seq.into(),
             count: 0.into(),
             code: code.into(),
-            pad_a: 0.into(),
+            retry_after_ms: 0.into(),
         });
     }
 

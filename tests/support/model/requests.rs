@@ -5,13 +5,16 @@ use super::orders::{MMP, REDUCE_ONLY, accepted};
 use super::triggers::{STOP_LIMIT, STOP_MARKET};
 use super::*;
 
-pub const SEEN: [&str; 6] = [
+pub const SEEN: [&str; 9] = [
     "an armed order is listed",
     "a partly filled order is listed",
     "an iceberg is listed",
     "a quote is listed",
     "nothing is listed",
     "a list waits at the cap",
+    "a list passes over an order",
+    "a list asks for more looks than there are",
+    "a list is told again after a wait for looks",
 ];
 
 pub const HISTORY_GRANTED: &str = "a history is granted";
@@ -22,8 +25,8 @@ pub(super) struct Listing {
     /// Who asked, for all that is told.
     origin: Origin,
     request: OpenOrdersRequest,
-    /// The serial of the last order that was told of.
-    told: u64,
+    /// The serial of the last order that was looked at.
+    seen: u64,
     count: u32,
 }
 
@@ -38,7 +41,7 @@ impl Model {
                 ref_seq: stamp.ref_seq.into(),
                 count: 0.into(),
                 code: code.into(),
-                pad_a: 0.into(),
+                retry_after_ms: 0.into(),
             });
         }
         self.note(HISTORY_GRANTED);
@@ -64,10 +67,24 @@ impl Model {
     }
 
     pub(super) fn open_orders_request(&mut self, now: &Now, session: &Session, it: &OpenOrdersRequest) {
-        let listing = Listing { origin: now.origin, request: *it, told: 0, count: 0 };
-        match self.judge_listing(session, it) {
-            Ok(()) => self.list(now, listing),
-            Err(why) => self.complete(now, &listing, why.code),
+        let listing = Listing { origin: now.origin, request: *it, seen: 0, count: 0 };
+        if let Err(why) = self.judge_listing(session, it) {
+            return self.complete(now, &listing, why.code, 0);
+        }
+        let account = it.account_id.get();
+        let open = self.all_orders().filter(|order| order.account == account).count();
+        match self.draw_looks(account, open.max(1), now.ts_ns) {
+            Ok(()) => {
+                if self.throttled.remove(&account) {
+                    self.note(SEEN[8]);
+                }
+                self.list(now, listing);
+            }
+            Err(early_ms) => {
+                self.note(SEEN[7]);
+                self.throttled.insert(account);
+                self.complete(now, &listing, Reject::ThrottledOrders.code(), early_ms);
+            }
         }
     }
 
@@ -80,31 +97,26 @@ impl Model {
     }
 
     pub(super) fn list(&mut self, now: &Now, mut listing: Listing) {
-        while let Some(order) = self.next_listed(&listing) {
+        let (account, wanted) = (listing.request.account_id.get(), listing.request.instrument_id.get());
+        while let Some(order) = self.next_of(account, listing.seen) {
             if self.at_the_cap() {
                 self.note(SEEN[5]);
                 self.waiting = Some(Waiting::OpenOrders(listing));
                 return;
             }
             self.steps += 1;
-            self.show(now, &listing, &order);
-            listing.told = serial(&order);
-            listing.count += 1;
+            listing.seen = serial(&order);
+            if wanted == 0 || wanted == order.instrument {
+                self.show(now, &listing, &order);
+                listing.count += 1;
+            } else {
+                self.note(SEEN[6]);
+            }
         }
         if listing.count == 0 {
             self.note(SEEN[4]);
         }
-        self.complete(now, &listing, 0);
-    }
-
-    fn next_listed(&self, listing: &Listing) -> Option<Order> {
-        let id = listing.request.instrument_id.get();
-        let wanted = |order: &&Order| {
-            order.account == listing.request.account_id.get()
-                && (id == 0 || id == order.instrument)
-                && serial(order) > listing.told
-        };
-        self.all_orders().filter(wanted).min_by_key(|order| serial(order)).copied()
+        self.complete(now, &listing, 0, 0);
     }
 
     fn show(&mut self, now: &Now, listing: &Listing, order: &Order) {
@@ -130,7 +142,7 @@ impl Model {
         });
     }
 
-    fn complete(&mut self, now: &Now, listing: &Listing, code: u16) {
+    fn complete(&mut self, now: &Now, listing: &Listing, code: u16, early_ms: i128) {
         let asked = Now { origin: listing.origin, ..*now };
         self.tell_unnumbered(&asked, listing.origin.session.get(), |stamp| RequestComplete {
             exec_id: stamp.exec_id.into(),
@@ -138,7 +150,7 @@ impl Model {
             ref_seq: stamp.ref_seq.into(),
             count: listing.count.into(),
             code: code.into(),
-            pad_a: 0.into(),
+            retry_after_ms: (early_ms.min(65_535) as u16).into(),
         });
     }
 }

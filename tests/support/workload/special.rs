@@ -7,6 +7,9 @@ use super::*;
 const REDUCE_ONLY: u16 = 4;
 /// More than an account may have of them in one instrument (8.20).
 const BURST: u32 = 18;
+/// Requests for open orders that one account sends at most until it is told to wait, and then.
+const CURIOUS: u32 = 1_500;
+const STUBBORN: u32 = 12;
 /// Client ids that the workload remembers to use again.
 const REMEMBERED: usize = 60;
 
@@ -15,6 +18,13 @@ const REMEMBERED: usize = 60;
 pub(super) struct Burst {
     account: u32,
     instrument: u32,
+    left: u32,
+}
+
+/// An account that asks for its open orders again and again (12.6).
+#[derive(Clone, Copy)]
+pub(super) struct Curious {
+    session: (u64, u32, Role),
     left: u32,
 }
 
@@ -251,6 +261,10 @@ impl Workload {
 
     fn list_orders(&mut self, model: &Model, ts_ns: u64) -> Step {
         let mut session = self.draw.of(&SESSIONS[..23]);
+        let open = model.all_orders().filter(|order| order.account == session.1).count();
+        if self.may_be_curious() && open >= 30 {
+            self.curious = Some(Curious { session, left: CURIOUS });
+        }
         let mut it = OpenOrdersRequest::new_zeroed();
         self.cl_ord_id += self.draw.below(2);
         (it.cl_ord_id, it.account_id) = (self.cl_ord_id.into(), session.1.into());
@@ -263,6 +277,30 @@ impl Workload {
             _ => {}
         }
         self.send(model, ts_ns, session.0, it)
+    }
+
+    /// Where lists need few continuations, and once, because it takes long.
+    fn may_be_curious(&self) -> bool {
+        self.profile.matches_per_command >= 20 && self.curious.is_none()
+    }
+
+    /// The next request of an account that does not stop asking.
+    pub(super) fn next_of_curious(&mut self, model: &Model, ts_ns: u64) -> Option<Step> {
+        let Curious { session, left } = self.curious.filter(|it| it.left > 0)?;
+        self.curious = Some(Curious { session, left: left - 1 });
+        let mut it = OpenOrdersRequest::new_zeroed();
+        it.account_id = session.1.into();
+        it.instrument_id = self.draw.of(&[0, 0, 0, 1]).into();
+        Some(self.send(model, ts_ns, session.0, it))
+    }
+
+    /// Once it is told to wait it asks a few times more.
+    pub(super) fn calm(&mut self, events: &[Vec<u8>]) {
+        let told = events.last().and_then(|event| block::<RequestComplete>(&event[ROUTE_BYTES..]));
+        let waits = told.is_some_and(|it| it.code.get() == Reject::ThrottledOrders.code());
+        if let Some(it) = self.curious.as_mut().filter(|_| waits) {
+            it.left = it.left.min(STUBBORN);
+        }
     }
 
     fn history(&mut self, model: &Model, ts_ns: u64) -> Step {

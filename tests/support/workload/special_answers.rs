@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    HISTORY_GRANTED, SEEN_OF_ICEBERGS, SEEN_OF_IDS, SEEN_OF_LISTS, SEEN_OF_REDUCE_ONLY, SEEN_OF_SPECIAL,
-    SEEN_OF_TIME, SEEN_OF_TRIGGERS,
+    HISTORY_GRANTED, SEEN_OF_GROUPS, SEEN_OF_ICEBERGS, SEEN_OF_IDS, SEEN_OF_LISTS, SEEN_OF_REDUCE_ONLY,
+    SEEN_OF_SPECIAL, SEEN_OF_SWEEPS, SEEN_OF_TIME, SEEN_OF_TRIGGERS,
 };
 
 impl Coverage {
@@ -60,7 +60,12 @@ impl Coverage {
                 IndexPrice::TEMPLATE,
                 &[Permission, UnknownInstrument, InvalidParameter, PriceNotOnTick],
             ),
-            (has.open_orders, list, 0, &[Permission, UnknownAccount, NotYourAccount, UnknownInstrument]),
+            (
+                has.open_orders,
+                list,
+                0,
+                &[Permission, UnknownAccount, NotYourAccount, UnknownInstrument, ThrottledOrders],
+            ),
             (has.rising_ids, confirmed, SessionCreate::TEMPLATE, &[InvalidParameter]),
         ];
         for (_, event, of, codes) in codes.into_iter().filter(|it| it.0) {
@@ -69,7 +74,9 @@ impl Coverage {
         all.extend(Coverage::special_kinds(has));
         let reasons = [(has.time, reason::EXPIRED), (has.reduce_only, reason::REDUCE_ONLY)];
         all.extend(reasons.iter().filter(|it| it.0).map(|it| Answer::CanceledFor(it.1)));
-        let names: [(bool, &[&'static str]); 15] = [
+        let names: [(bool, &[&'static str]); 17] = [
+            (true, &SEEN_OF_GROUPS),
+            (true, &SEEN_OF_SWEEPS),
             (has.history, &[HISTORY_GRANTED]),
             (has.time, &SEEN_OF_TIME[..4]),
             (has.time && has.triggers, &SEEN_OF_TIME[4..5]),
