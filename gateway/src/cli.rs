@@ -6,8 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::reject::Reject;
+use journal::Acceptance;
 
 use crate::client_config::ClientConfig;
 use crate::config::{CONFIG_FILE, Config, check_listen};
@@ -44,9 +45,12 @@ enum Command {
         listen: String,
     },
     /// Run the venue of a directory until SIGTERM or SIGINT
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve {
         /// What `ballast init` wrote
         directory: PathBuf,
+        #[command(flatten)]
+        loss: AcceptedLoss,
     },
     /// Enter orders by hand as one of the clients of a directory
     #[command(after_help = format!("Lines on standard input:\n\n{}", shell::help()))]
@@ -76,6 +80,34 @@ enum Command {
     /// Say what a reject code means
     Explain { code: u16 },
 }
+
+/// The only way past a journal whose durable data is damaged (exit code 3), short of a backup. All three or none.
+#[derive(Debug, Args)]
+struct AcceptedLoss {
+    /// Give up durable data that is damaged, and all that came after it; needs --expect-last-seq and --reason
+    #[arg(long, requires_all = ["expect_last_seq", "reason"])]
+    accept_data_loss: bool,
+    /// The last seq that is kept: last_good_seq of the refusal, and no other
+    #[arg(long, value_name = "SEQ", requires = "accept_data_loss")]
+    expect_last_seq: Option<u64>,
+    /// Why, in the journal for ever
+    #[arg(long, value_name = "TEXT", requires = "accept_data_loss")]
+    reason: Option<String>,
+}
+
+impl AcceptedLoss {
+    fn acceptance(self) -> Option<Acceptance> {
+        let (expect_last_seq, reason) = (self.expect_last_seq?, self.reason?);
+        self.accept_data_loss.then_some(Acceptance { expect_last_seq, reason })
+    }
+}
+
+const SERVE_EXAMPLES: &str = "Examples:
+  ballast serve my-venue
+  ballast serve my-venue --accept-data-loss --expect-last-seq 4711 --reason 'sdb lost a page, ticket 88'
+
+The second is for a start that was refused with exit code 3 because durable data is damaged, when no backup is left.
+What is given up lies in torn/ and divergent/ of the journal afterwards, and the journal says so for ever.";
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:7701";
 
@@ -117,7 +149,9 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Init { directory, profile: Profile::Demo, listen } => initialise(&directory, &listen)
             .map(|()| say(format_args!("next: ballast serve {}", directory.display()))),
-        Command::Serve { directory } => found(&directory).and_then(|()| serve::run(&directory)),
+        Command::Serve { directory, loss } => {
+            found(&directory).and_then(|()| serve::run(&directory, loss.acceptance().as_ref()))
+        }
         Command::Client { directory, name } => client(&directory, &name),
         Command::Dev { directory, listen } => develop(&directory, listen.as_deref()),
         Command::Snapshot(arguments) => snapshots::arguments::run(arguments),

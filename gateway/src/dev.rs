@@ -23,7 +23,7 @@ pub fn run(directory: &Path) -> Result<(), Failure> {
     let config = load(directory)?;
     let ending = Ending::default();
     let mut watch = None;
-    let served = serve::run_until(directory, &ending, || {
+    let served = serve::run_until(directory, None, &ending, || {
         let child = Command::new(&bridge)
             .arg("follow")
             .arg(Config::journal_directory(directory))

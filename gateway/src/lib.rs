@@ -20,6 +20,7 @@ pub mod init;
 pub mod journaler;
 pub mod log;
 pub mod logic;
+mod loss;
 pub mod manner;
 pub mod matcher;
 pub mod message;

@@ -8,12 +8,16 @@ use engine::message::{ROUTE_BYTES, block};
 use engine::reject::Reject;
 use engine::replay::What;
 use engine::{Engine, Sequenced, logic};
-use journal::{Bookmark, Identity, Kind, OpenError, Options, Record, Recovery, Writer};
+use journal::{
+    Acceptance, Bookmark, Identity, Kind, OpenError, Options, Record, Recovery, Surrender, Writer,
+    settle_loss,
+};
 
 use crate::clock::Clock;
 use crate::config::{CONFIG_FILE, Config};
 use crate::genesis::{self, Genesis};
 use crate::logic::renew;
+use crate::loss;
 use crate::outbox::Outboxes;
 use crate::snapshots::reference::SnapshotReference;
 use crate::snapshots::standing::Standing;
@@ -28,6 +32,8 @@ pub struct Recovered {
     pub snapshot: Option<u64>,
     /// The snapshots that the part of the journal that was read says were verified.
     pub recorded: Vec<SnapshotReference>,
+    /// Durable data that this start gave up by an operator's word.
+    pub given_up: Option<Surrender>,
     /// Where the journal lies.
     pub journal: PathBuf,
     /// What an operator reads.
@@ -43,6 +49,11 @@ pub enum StartError {
     Damaged(String),
     /// What the journal holds does not allow a start; `report` says it in JSON.
     JournalRefused {
+        text: String,
+        report: String,
+    },
+    /// What an operator said about giving up durable data is not what is found.
+    LossRefused {
         text: String,
         report: String,
     },
@@ -62,6 +73,16 @@ impl EventSink for Said {
 }
 
 pub fn open(directory: &Path, config: &Config, clock: &Clock) -> Result<Recovered, StartError> {
+    open_accepting(directory, config, clock, None)
+}
+
+/// The same where an operator gives up durable data that is damaged; without such damage it refuses.
+pub fn open_accepting(
+    directory: &Path,
+    config: &Config,
+    clock: &Clock,
+    acceptance: Option<&Acceptance>,
+) -> Result<Recovered, StartError> {
     let options = Options {
         segment_bytes: config.journal.segment_mib << 20,
         back_end: config.journal.back_end.into(),
@@ -74,14 +95,24 @@ pub fn open(directory: &Path, config: &Config, clock: &Clock) -> Result<Recovere
     let journal_directory = Config::journal_directory(directory);
     let mut recovered = if has_journal(&journal_directory) {
         venue_id::check(directory, &journal_directory)?;
-        replay(&journal_directory, &options)?
+        let opening = Opening { options: &options, acceptance };
+        replay(&journal_directory, &opening)?
     } else {
         venue_id::refuse_if_known(directory, &journal_directory)?;
+        if acceptance.is_some() {
+            let reason = format!("there is no journal in {}", journal_directory.display());
+            return Err(start_error(OpenError::LossRefused { reason }));
+        }
         create(&journal_directory, *id, &options)?
     };
     venue_id::keep(directory, &journal_directory)?;
     let words = words.try_into().expect("forty-eight bytes less sixteen are thirty-two");
     extend(&mut recovered, directory, config, clock, words)?;
+    if recovered.given_up.is_some() {
+        settle_loss(&journal_directory).map_err(|error| {
+            StartError::Other(format!("the accepted loss cannot be settled: {error}; start again"))
+        })?;
+    }
     Ok(recovered)
 }
 
@@ -99,13 +130,14 @@ fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<R
         outboxes: Outboxes::default(),
         snapshot: None,
         recorded: Vec::new(),
+        given_up: None,
         journal: directory.to_owned(),
         report: "new journal".into(),
     })
 }
 
 /// From the newest snapshot that verifies, or from the journal's start if none does. What was passed over is reported.
-fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> {
+fn replay(directory: &Path, opening: &Opening<'_>) -> Result<Recovered, StartError> {
     let identity = journal::load_identity(directory).map_err(start_error)?;
     logic::check(identity.logic_version).map_err(|unknown| StartError::UnknownRules(unknown.to_string()))?;
     let seqs = journal::snapshot_seqs(directory)
@@ -113,7 +145,7 @@ fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> 
     let mut passed_over = String::new();
     for seq in seqs.into_iter().rev() {
         let why = match Standing::load(directory, &identity, seq) {
-            Ok((standing, bookmark)) => match go_on(directory, &identity, standing, Some(&bookmark), options)
+            Ok((standing, bookmark)) => match go_on(directory, &identity, standing, Some(&bookmark), opening)
             {
                 Ok(opened) => return Ok(recovered(directory, opened, Some(seq), &passed_over)),
                 Err(Stopped::Bookmark(error)) => error.to_string(),
@@ -132,11 +164,25 @@ fn replay(directory: &Path, options: &Options) -> Result<Recovered, StartError> 
             held[0]
         )));
     }
-    match go_on(directory, &identity, Standing::default(), None, options) {
+    match go_on(directory, &identity, Standing::default(), None, opening) {
         Ok(opened) => Ok(recovered(directory, opened, None, &passed_over)),
         Err(Stopped::Bookmark(error)) => Err(start_error(error)),
         Err(Stopped::Start(error)) => Err(error),
     }
+}
+
+/// How a journal is opened.
+struct Opening<'a> {
+    options: &'a Options,
+    acceptance: Option<&'a Acceptance>,
+}
+
+/// A state and the journal behind it.
+struct Opened {
+    standing: Standing,
+    writer: Writer,
+    recovery: Recovery,
+    given_up: Option<Surrender>,
 }
 
 /// Why a state did not become a venue.
@@ -153,8 +199,8 @@ fn go_on(
     identity: &Identity,
     mut standing: Standing,
     bookmark: Option<&Bookmark>,
-    options: &Options,
-) -> Result<(Standing, Writer, Recovery), Stopped> {
+    opening: &Opening<'_>,
+) -> Result<Opened, Stopped> {
     let mut is_newer = false;
     let mut hear = |record: &Record<'_>| {
         standing.hear(record).map_err(|difference| {
@@ -162,9 +208,15 @@ fn go_on(
             difference.to_string()
         })
     };
+    let Opening { options, acceptance } = *opening;
     let storage = options.back_end.storage();
-    let opened = Writer::open_from(directory, None, bookmark, options, &mut hear, storage);
-    let (mut writer, recovery) = opened.map_err(|error| match error {
+    let opened = match acceptance {
+        None => Writer::open_from(directory, None, bookmark, options, &mut hear, storage)
+            .map(|(writer, recovery)| (writer, recovery, None)),
+        Some(word) => Writer::open_giving_up(directory, bookmark, options, word, &mut hear, storage)
+            .map(|(writer, recovery, given_up)| (writer, recovery, Some(given_up))),
+    };
+    let (mut writer, recovery, given_up) = opened.map_err(|error| match error {
         OpenError::BookmarkRefused { .. } => Stopped::Bookmark(error),
         OpenError::Replay { reason, .. } if is_newer => Stopped::Start(StartError::UnknownRules(reason)),
         error => Stopped::Start(start_error(error)),
@@ -174,12 +226,12 @@ fn go_on(
     renew(active, &mut writer, recovery.last_seq, standing.engine().last_ts_ns()).map_err(|error| {
         Stopped::Start(StartError::Other(format!("the journal cannot be written: {error}")))
     })?;
-    Ok((standing, writer, recovery))
+    Ok(Opened { standing, writer, recovery, given_up })
 }
 
 fn recovered(
     directory: &Path,
-    (standing, writer, recovery): (Standing, Writer, Recovery),
+    Opened { standing, writer, recovery, given_up }: Opened,
     snapshot: Option<u64>,
     passed_over: &str,
 ) -> Recovered {
@@ -195,14 +247,21 @@ fn recovered(
         Some(seq) => format!("from the snapshot of seq {seq}, every event behind it as it was said then"),
         None => "every event as it was said then".into(),
     };
-    let report = format!("recovered to seq {}, {checked}{torn}{passed_over}", recovery.last_seq);
+    let lost = given_up.as_ref().map_or(String::new(), |given_up| format!("; {}", loss::sentence(given_up)));
+    let report = format!("recovered to seq {}, {checked}{torn}{lost}{passed_over}", recovery.last_seq);
     let (engine, outboxes, recorded) = standing.into_parts();
     let journal = directory.to_owned();
-    Recovered { engine, writer, outboxes, snapshot, recorded, journal, report }
+    Recovered { engine, writer, outboxes, snapshot, recorded, given_up, journal, report }
 }
 
 pub(crate) fn start_error(error: OpenError) -> StartError {
-    let (text, report) = (error.to_string(), error.report());
+    let (mut text, report) = (error.to_string(), error.report());
+    if let OpenError::Damaged(damage) = &error {
+        let last = damage.last_good_seq;
+        text += &format!(
+            "; with no backup left, --accept-data-loss --expect-last-seq {last} --reason TEXT gives up all behind seq {last}"
+        );
+    }
     match error {
         OpenError::Locked { .. } => StartError::Locked(text),
         OpenError::Damaged(_)
@@ -211,7 +270,9 @@ pub(crate) fn start_error(error: OpenError) -> StartError {
         | OpenError::IdentityMissing { .. }
         | OpenError::OtherJournal { .. }
         | OpenError::BookmarkRefused { .. }
-        | OpenError::Replay { .. } => StartError::JournalRefused { text, report },
+        | OpenError::Replay { .. }
+        | OpenError::LossUnfinished { .. } => StartError::JournalRefused { text, report },
+        OpenError::LossRefused { .. } => StartError::LossRefused { text, report },
         _ => StartError::Other(text),
     }
 }

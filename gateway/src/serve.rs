@@ -6,28 +6,30 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use journal::{Watermarks, bus};
+use journal::{Acceptance, Watermarks, bus};
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::cli::{EXIT_BUS, EXIT_DAMAGED, EXIT_DISK, EXIT_ERROR, EXIT_REFUSED, Failure, load, say};
+use crate::cli::{EXIT_BUS, EXIT_DAMAGED, EXIT_DISK, EXIT_ERROR, EXIT_REFUSED, Failure, load, say, warn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drift;
+use crate::loss;
 use crate::pipeline::{self, Plan};
 use crate::recovery::{self, StartError};
 use crate::snapshots::keeper::{self, Keeper};
 use crate::stage::Ending;
 
-pub fn run(directory: &Path) -> Result<(), Failure> {
-    run_until(directory, &Ending::default(), || Ok(()))
+pub fn run(directory: &Path, acceptance: Option<&Acceptance>) -> Result<(), Failure> {
+    run_until(directory, acceptance, &Ending::default(), || Ok(()))
 }
 
 /// Serves until `ending`; `ready` is called once the venue listens.
 pub fn run_until(
     directory: &Path,
+    acceptance: Option<&Acceptance>,
     ending: &Ending,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -47,15 +49,23 @@ pub fn run_until(
     let clock = Clock::start();
     let armed = |error| failed(format!("cannot answer SIGBUS: {error}"));
     bus::end_with(EXIT_BUS, None).map_err(armed)?;
-    let recovered = recovery::open(directory, &config, &clock).map_err(|error| match error {
-        StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
-        StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
-        StartError::JournalRefused { text, report } => {
-            say(report);
-            Failure::new(EXIT_DAMAGED, text)
-        }
-        StartError::Other(text) => failed(text),
-    })?;
+    let recovered =
+        recovery::open_accepting(directory, &config, &clock, acceptance).map_err(|error| match error {
+            StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
+            StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
+            StartError::JournalRefused { text, report } => {
+                say(report);
+                Failure::new(EXIT_DAMAGED, text)
+            }
+            StartError::LossRefused { text, report } => {
+                say(report);
+                Failure::new(EXIT_REFUSED, text)
+            }
+            StartError::Other(text) => failed(text),
+        })?;
+    if let Some(given_up) = &recovered.given_up {
+        warn(loss::sentence(given_up));
+    }
     // Only now, because a directory that is refused is left as it is.
     bus::end_with(EXIT_BUS, Some(fault_log(directory).map_err(failed)?)).map_err(armed)?;
     let address: SocketAddr = config.venue.listen.parse().expect("the configuration was checked");

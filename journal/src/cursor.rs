@@ -121,11 +121,14 @@ pub fn store_cursor(
     directory::install(&cursors, name.as_str(), file.as_bytes())
 }
 
+pub(crate) fn cursor_path(directory: &Path, name: &CursorName) -> PathBuf {
+    directory.join(directory::CURSORS).join(name.as_str())
+}
+
 /// Forgets a consumer; false if there was none. What it had not read may go from here on.
 pub fn remove_cursor(directory: &Path, name: &CursorName) -> io::Result<bool> {
-    let cursors = directory.join(directory::CURSORS);
-    match fs::remove_file(cursors.join(name.as_str())) {
-        Ok(()) => directory::sync(&cursors).map(|()| true),
+    match fs::remove_file(cursor_path(directory, name)) {
+        Ok(()) => directory::sync(&directory.join(directory::CURSORS)).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -152,7 +155,7 @@ pub fn cursors(directory: &Path, journal_id: &[u8; 16]) -> io::Result<Vec<Cursor
 
 /// The cursor of one consumer; none if it has none.
 pub fn load_cursor(directory: &Path, journal_id: &[u8; 16], name: &CursorName) -> io::Result<Option<Cursor>> {
-    load(directory.join(directory::CURSORS).join(name.as_str()), *name, journal_id)
+    load(cursor_path(directory, name), *name, journal_id)
 }
 
 fn load(path: PathBuf, name: CursorName, journal_id: &[u8; 16]) -> io::Result<Option<Cursor>> {

@@ -9,6 +9,8 @@ pub(crate) const IDENTITY: &str = "journal.id";
 pub(crate) const CONTROL: &str = "control";
 pub(crate) const MARK: &str = "durable.mark";
 pub(crate) const TORN: &str = "torn";
+pub(crate) const DIVERGENT: &str = "divergent";
+pub(crate) const LOSS: &str = "loss.pending";
 pub(crate) const BASE: &str = "journal.base";
 pub(crate) const CURSORS: &str = "cursors";
 pub(crate) const SNAPSHOTS: &str = "snap";
@@ -92,6 +94,27 @@ pub(crate) fn install(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<
     file.sync_all()?;
     fs::rename(&temporary, &path)?;
     sync(directory)
+}
+
+/// Moves a file below `directory` into `divergent/`, under its own name or, where that is taken, with a number behind it.
+/// Durable when it returns.
+pub(crate) fn move_aside(directory: &Path, path: &Path) -> io::Result<PathBuf> {
+    let aside = directory.join(DIVERGENT);
+    if !aside.is_dir() {
+        create(&aside)?;
+    }
+    let name = path.file_name().expect("a file has a name");
+    let mut target = aside.join(name);
+    for attempt in 1u32.. {
+        if !target.exists() {
+            break;
+        }
+        target = aside.join(format!("{}.{attempt}", name.to_string_lossy()));
+    }
+    fs::rename(path, &target)?;
+    sync(&aside)?;
+    sync(path.parent().expect("a file lies in a directory"))?;
+    Ok(target)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Why a journal was not opened. Apart from `Io`, nothing was modified when one of these comes back.
+/// Why a journal was not opened. Apart from `Io`, and an accepted loss that was begun, nothing was modified when one of these comes back.
 #[derive(Debug)]
 pub enum OpenError {
     Io {
@@ -141,6 +141,15 @@ pub enum OpenError {
     Replay {
         seq: u64,
         reason: String,
+    },
+    /// What an operator said about giving up durable data is not what is found.
+    LossRefused {
+        reason: String,
+    },
+    /// Durable data is being given up, and the act was cut short.
+    LossUnfinished {
+        path: PathBuf,
+        last_seq: u64,
     },
 }
 
@@ -215,6 +224,15 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             OpenError::Replay { seq, reason } => write!(formatter, "replay refused seq {seq}: {reason}"),
+            OpenError::LossRefused { reason } => {
+                write!(formatter, "no loss is accepted: {reason}; nothing was changed")
+            }
+            OpenError::LossUnfinished { path, last_seq } => write!(
+                formatter,
+                "{} says that the loss of everything behind seq {last_seq} was accepted and is not finished; accept it \
+                 once more, with the same seq",
+                path.display()
+            ),
         }
     }
 }
@@ -291,7 +309,7 @@ pub enum ReadError {
     Damaged { path: PathBuf, segment: u64, offset: u64, fault: Fault, last_good_seq: u64 },
     /// `control` names a place that its segment does not have. A writer that opens the journal writes it anew.
     WatermarkDamaged { path: PathBuf, position: Position },
-    /// A writer recovered and gave up records that this reader was handed: possible only beyond D.
+    /// A writer recovered and gave up records that this reader was handed: beyond D, or by an operator's word.
     Rewound { position_seq: u64 },
     /// The place to start from is not one of this journal's history, or lies beyond W.
     BookmarkRefused { bookmark: Bookmark, written: Position },

@@ -48,6 +48,8 @@ pub struct SegmentSummary {
     pub last_seq: u64,
     pub first_ts_ns: u64,
     pub last_ts_ns: u64,
+    /// Durable data was given up before it: its first record says so.
+    pub begins_after_loss: bool,
 }
 
 /// Does a writer hold the lock? Asks without taking it.
@@ -86,6 +88,7 @@ fn summary(directory: &Path, identity: &Identity, number: u64) -> Result<Segment
         last_seq: 0,
         first_ts_ns: 0,
         last_ts_ns: 0,
+        begins_after_loss: false,
     };
     match layout_of(&file, identity, &mut found) {
         Ok(layout) => look_at_ends(&file, &layout, &mut found).map_err(failed)?,
@@ -140,6 +143,7 @@ fn look_at_ends(file: &File, layout: &Layout, found: &mut SegmentSummary) -> io:
     let first = FrameHeader::at(&start, 0).expect("the buffer is as long as a header");
     let is_command = first.kind.get() == Kind::Command as u16;
     (found.first_seq, found.first_ts_ns) = (first.seq.get() + u64::from(!is_command), first.ts_ns.get());
+    found.begins_after_loss = first.kind.get() == Kind::Loss as u16;
     found.state = state_of(file, layout, trailer.start_offset.get())?;
     Ok(())
 }

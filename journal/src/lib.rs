@@ -25,6 +25,7 @@ mod group;
 mod identity;
 mod inspect;
 mod lock;
+mod loss;
 #[allow(unsafe_code)]
 mod map;
 mod mark;
@@ -41,6 +42,7 @@ mod seek;
 mod segment;
 mod snapshot;
 mod storage;
+mod surrender;
 mod tail;
 mod watermark;
 #[cfg(all(test, loom))]
@@ -53,6 +55,7 @@ pub use error::{Damage, Floor, FloorOrigin, OpenError, ReadError, WriteError};
 pub use identity::{Identity, Options, load as load_identity};
 pub use inspect::{SegmentState, SegmentSummary, is_being_written, segment_summaries};
 pub use lock::Lock;
+pub use loss::{Loss, settle_loss};
 pub use reader::{Limit, Reader};
 pub use record::{FRAME_HEADER_BYTES, Kind, RECORD_PAYLOAD_BYTES_MAX, Record};
 pub use recovery::{Ending, Survey, survey, survey_from};
@@ -66,5 +69,6 @@ pub use snapshot::{
     snapshot_path, snapshot_seqs, snapshots_directory, write_snapshot,
 };
 pub use storage::{BackEnd, Direct, Mapped, Storage, Syncer, Written};
+pub use surrender::{Acceptance, Surrender};
 pub use watermark::Watermarks;
 pub use writer::Writer;

@@ -22,7 +22,7 @@ use crate::watermark::Watermarks;
 /// How far a reader may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// To D: what is handed out is never taken back.
+    /// To D: what is handed out is never taken back, but by an operator's word.
     Durable,
     /// To W: a power cut, or a failed sync, may take back what is beyond D.
     Written,
@@ -49,6 +49,8 @@ pub struct Reader {
     /// The last group of this segment was its seal.
     sealed: bool,
     epoch: u64,
+    /// The furthest D that was seen.
+    durable_seen: Position,
     position_seq: u64,
 }
 
@@ -89,6 +91,7 @@ impl Reader {
             tail,
             identity,
             epoch: watermarks.epoch(),
+            durable_seen: Position::default(),
             watermarks,
             map,
             next_group: layout.data_start as usize,
@@ -202,6 +205,13 @@ impl Reader {
             Limit::Written => self.watermarks.written_position(),
         };
         let here = self.layout.position(self.next_group as u64);
+        if limit == Limit::Durable && end != Position::default() {
+            // Only an accepted loss takes D back.
+            if end < self.durable_seen {
+                return Err(ReadError::Rewound { position_seq: self.position_seq });
+            }
+            self.durable_seen = end;
+        }
         if end <= here {
             return self.nothing_more(limit, end, here);
         }
@@ -226,7 +236,7 @@ impl Reader {
         }
     }
 
-    /// W below a reader that follows W means that a writer gave records up. D never goes back.
+    /// W below a reader that follows W means that a writer gave records up.
     fn nothing_more(&self, limit: Limit, end: Position, here: Position) -> Result<bool, ReadError> {
         if limit == Limit::Written && end < here && end != Position::default() && self.trailer.is_some() {
             return Err(ReadError::Rewound { position_seq: self.position_seq });
@@ -282,21 +292,32 @@ impl Reader {
         })
     }
 
-    /// A new writer may have cut groups that were beyond D. Ours is kept if its closing frame still stands.
+    /// A new writer may have cut groups that were beyond D, or, by an operator's word, below it; whole segments then went
+    /// elsewhere, and what has their names is new. Our group is kept if its closing frame still stands where it stood.
     fn check_restart(&mut self) -> Result<(), ReadError> {
         let epoch = self.watermarks.epoch();
         if epoch == self.epoch {
             return Ok(());
         }
         self.epoch = epoch;
-        let Some((offset, trailer)) = &self.trailer else {
-            return Ok(());
-        };
-        let end = offset + TRAILER_FRAME_BYTES;
-        if self.map.published(end)[*offset..] == *trailer {
-            Ok(())
-        } else {
-            Err(ReadError::Rewound { position_seq: self.position_seq })
+        let stands = self.has_its_segment()?
+            && self.trailer.as_ref().is_none_or(|(offset, trailer)| {
+                self.map.published(offset + TRAILER_FRAME_BYTES)[*offset..] == *trailer
+            });
+        if stands { Ok(()) } else { Err(ReadError::Rewound { position_seq: self.position_seq }) }
+    }
+
+    /// Whether the segment that is mapped is the one that has its name. One that retention has removed was part of the
+    /// history and is read to its end.
+    fn has_its_segment(&self) -> Result<bool, ReadError> {
+        let segment = self.layout.segment;
+        match map_segment(&self.directory, &self.identity, segment).map_err(missing(segment)) {
+            Ok((_, layout)) => Ok(layout == self.layout),
+            Err(OpenError::SegmentMissing { .. }) => {
+                let base = base::load(&self.directory, &self.identity.journal_id)?;
+                Ok(base.is_some_and(|base| base.position.segment() > segment))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

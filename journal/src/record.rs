@@ -169,7 +169,7 @@ pub(crate) fn frame_bytes(payload_bytes: usize) -> usize {
 
 /// The checksum of frames in one segment: seeded by the segment's salt, so that no frame of another segment
 /// or journal verifies here, and by the file offset, so that no frame verifies anywhere but in its place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameChecksum {
     seed: u32,
 }

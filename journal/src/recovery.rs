@@ -83,8 +83,7 @@ pub fn survey_from(
     if let Some(field) = identity_expected.and_then(|expected| expected.difference(&identity)) {
         return Err(OpenError::OtherJournal { path: directory.join(directory::IDENTITY), field });
     }
-    let marked = mark::load(directory, &identity.journal_id)
-        .map_err(|error| OpenError::io("read the durable mark", &directory.join(directory::MARK), error))?;
+    let marked = marked(directory, &identity)?;
     let base = base::load(directory, &identity.journal_id)?;
     let first = base.map_or(SEGMENT_FIRST, |base| base.position.segment());
     let numbers = directory::segment_numbers(directory)
@@ -150,6 +149,17 @@ fn read_ahead(directory: &Path, number: u64) {
     if let Ok(file) = File::open(directory::segment_path(directory, number)) {
         map::read_ahead(&file);
     }
+}
+
+fn marked(directory: &Path, identity: &Identity) -> Result<Option<mark::Marked>, OpenError> {
+    mark::load(directory, &identity.journal_id)
+        .map_err(|error| OpenError::io("read the durable mark", &directory.join(directory::MARK), error))
+}
+
+/// Up to where data was promised, as far as anybody says so outside the segments.
+pub(crate) fn promised_outside(directory: &Path, identity: &Identity) -> Result<Floor, OpenError> {
+    let base = base::load(directory, &identity.journal_id)?;
+    promised(directory, identity, marked(directory, identity)?, base)
 }
 
 /// The durable floor as far as it is known without looking into a segment.

@@ -98,7 +98,7 @@ pub(crate) fn repair(
     Ok(Repaired { tail, end, active, recovery })
 }
 
-fn open(directory: &Path, layout: &Layout) -> io::Result<File> {
+pub(crate) fn open(directory: &Path, layout: &Layout) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(directory::segment_path(directory, layout.segment))
 }
 
@@ -112,7 +112,7 @@ fn close_segment(
     storage: &mut dyn Storage,
 ) -> io::Result<(Tail, Position)> {
     if let Some(torn) = torn {
-        zero(torn, layout, storage)?;
+        zero(torn.offset, torn.bytes, layout, storage)?;
     }
     storage.sync()?;
     if survey.ending == Ending::Sealed {
@@ -157,12 +157,13 @@ pub(crate) fn seal_image<'a>(
     (bytes, Tail { chain, sub: None, ..*tail })
 }
 
-fn zero(torn: &TornTail, layout: &Layout, storage: &mut dyn Storage) -> io::Result<()> {
+/// Zeroes so many bytes from `offset` on, up to the end of the last sector.
+pub(crate) fn zero(offset: u64, bytes: u64, layout: &Layout, storage: &mut dyn Storage) -> io::Result<()> {
     static ZEROS: [Page; 16] = [Page::ZEROS; 16];
     let zeros = ZEROS.as_bytes();
     // Segments end on a multiple of a page, so whole sectors of zeros never reach the header's second copy.
-    let end = (torn.offset + torn.bytes).next_multiple_of(layout.alignment.min(PAGE_BYTES as u64));
-    let mut offset = torn.offset;
+    let end = (offset + bytes).next_multiple_of(layout.alignment.min(PAGE_BYTES as u64));
+    let mut offset = offset;
     while offset < end {
         let count = (zeros.len() as u64).min(end - offset);
         storage.write(offset, &zeros[..count as usize])?;
@@ -180,8 +181,19 @@ fn save_torn_tail(directory: &Path, survey: &Survey) -> io::Result<Option<TornTa
     let offset = survey.end.offset();
     let mut torn = vec![0; usize::try_from(*bytes).map_err(io::Error::other)?];
     open(directory, layout)?.read_exact_at(&mut torn, offset)?;
+    Ok(Some(TornTail {
+        segment: layout.segment,
+        offset,
+        bytes: *bytes,
+        saved: save_torn(directory, survey.end, &torn)?,
+        whole_groups_beyond: *whole_groups_beyond,
+    }))
+}
+
+/// Puts bytes that stood from `end` on into a new file of `torn/`, durably.
+pub(crate) fn save_torn(directory: &Path, end: Position, torn: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(directory.join(directory::TORN))?;
-    let stem = torn_path(directory, survey.end);
+    let stem = torn_path(directory, end);
     let (mut file, saved) = (0u32..)
         .find_map(|attempt| {
             let path = stem.with_extension(format!("{attempt}.bin"));
@@ -191,16 +203,11 @@ fn save_torn_tail(directory: &Path, survey: &Survey) -> io::Result<Option<TornTa
             }
         })
         .expect("the attempts do not run out before the disk does")?;
-    file.write_all(&torn).and_then(|()| file.sync_all()).map_err(|error| needs(&saved, *bytes, &error))?;
+    let bytes = torn.len() as u64;
+    file.write_all(torn).and_then(|()| file.sync_all()).map_err(|error| needs(&saved, bytes, &error))?;
     directory::sync(&directory.join(directory::TORN))?;
     directory::sync(directory)?;
-    Ok(Some(TornTail {
-        segment: layout.segment,
-        offset,
-        bytes: *bytes,
-        saved,
-        whole_groups_beyond: *whole_groups_beyond,
-    }))
+    Ok(saved)
 }
 
 /// The prepared segment `number` if it is there and made as the options say; otherwise a new one in its place.

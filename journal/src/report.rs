@@ -21,6 +21,10 @@ impl OpenError {
                 object.text("path", &path.display().to_string());
             }
             OpenError::Replay { seq, .. } => object.number("seq", *seq),
+            OpenError::LossUnfinished { path, last_seq } => {
+                object.number("last_seq", *last_seq);
+                object.text("path", &path.display().to_string());
+            }
             OpenError::Io { path, .. }
             | OpenError::Locked { path }
             | OpenError::NetworkFileSystem { path }
@@ -29,7 +33,8 @@ impl OpenError {
             | OpenError::IdentityMissing { path }
             | OpenError::NewerFormat { path, .. }
             | OpenError::FileDamaged { path } => object.text("path", &path.display().to_string()),
-            OpenError::Options { .. } | OpenError::BookmarkRefused { .. } => {}
+            OpenError::Options { .. } | OpenError::BookmarkRefused { .. } | OpenError::LossRefused { .. } => {
+            }
         }
         object.text("text", &self.to_string());
         object.end()
@@ -51,6 +56,8 @@ impl OpenError {
             OpenError::Damaged(_) => "damaged",
             OpenError::BookmarkRefused { .. } => "bookmark_refused",
             OpenError::Replay { .. } => "replay",
+            OpenError::LossRefused { .. } => "loss_refused",
+            OpenError::LossUnfinished { .. } => "loss_unfinished",
         }
     }
 }

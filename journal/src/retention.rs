@@ -53,13 +53,13 @@ pub fn remove_segments_below(directory: &Path, identity: &Identity, first: u64) 
 }
 
 /// A whole segment in memory.
-struct Loaded {
-    bytes: Vec<u8>,
-    layout: Layout,
+pub(crate) struct Loaded {
+    pub bytes: Vec<u8>,
+    pub layout: Layout,
 }
 
 impl Loaded {
-    fn read(directory: &Path, identity: &Identity, number: u64) -> Result<Loaded, OpenError> {
+    pub fn read(directory: &Path, identity: &Identity, number: u64) -> Result<Loaded, OpenError> {
         let path = directory::segment_path(directory, number);
         let bytes = fs::read(&path).map_err(|error| OpenError::io("read the segment", &path, error))?;
         if bytes.len() < 2 * PAGE_BYTES {

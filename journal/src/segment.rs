@@ -197,7 +197,7 @@ impl SegmentHeader {
 }
 
 /// What the scanner and the writer need to know of a segment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub segment: u64,
     pub alignment: u64,

@@ -14,11 +14,12 @@ use crate::identity::{self, Identity, Options};
 use crate::lock::Lock;
 use crate::mark::DurableMark;
 use crate::prepare::{Mould, Preparer, now_ns};
-use crate::record::{RECORD_PAYLOAD_BYTES_MAX, Record, frame_bytes};
+use crate::record::{Kind, RECORD_PAYLOAD_BYTES_MAX, Record, frame_bytes};
 use crate::recovery::survey_from;
 use crate::repair::{Recovery, Repaired, repair, seal_image};
 use crate::segment::{Layout, Position};
 use crate::storage::Storage;
+use crate::surrender::{Acceptance, Surrender, refuse_if_pending, surrender};
 use crate::tail::Tail;
 use crate::watermark::Watermarks;
 
@@ -115,9 +116,49 @@ impl Writer {
     ) -> Result<(Writer, Recovery), OpenError> {
         options.check()?;
         // Before the lock, which would leave a file in a directory that is none of ours.
-        identity::load(directory)?;
+        let identity = identity::load(directory)?;
         let lock = Lock::take(directory)?;
+        refuse_if_pending(directory, &identity)?;
         Writer::recover(directory, identity_expected, start, options, replay, storage, lock)
+    }
+
+    /// The same where durable data is damaged and an operator gives it up: everything behind the last good seq goes into
+    /// `torn/` and `divergent/`, and a Loss record says so for ever. Killed at any point, it is done by the next attempt.
+    /// The caller ends it with `settle_loss`, once whatever else follows from the loss is durable.
+    pub fn open_giving_up(
+        directory: &Path,
+        start: Option<&Bookmark>,
+        options: &Options,
+        acceptance: &Acceptance,
+        replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+        storage: Box<dyn Storage>,
+    ) -> Result<(Writer, Recovery, Surrender), OpenError> {
+        options.check()?;
+        let identity = identity::load(directory)?;
+        let lock = Lock::take(directory)?;
+        let given_up = surrender(directory, &identity, start, acceptance)?;
+        let payload = given_up.loss.payload();
+        let mut is_recorded = false;
+        let mut hear = |record: &Record<'_>| {
+            is_recorded |= record.kind == Kind::Loss && record.payload == payload;
+            replay(record)
+        };
+        let (mut writer, recovery) =
+            Writer::recover(directory, None, start, options, &mut hear, storage, lock)?;
+        if !is_recorded {
+            let recorded = writer.record_loss(&payload);
+            recorded.map_err(|error| {
+                OpenError::io("record the loss", directory, io::Error::other(error.to_string()))
+            })?;
+        }
+        Ok((writer, recovery, given_up))
+    }
+
+    fn record_loss(&mut self, payload: &[u8]) -> Result<(), WriteError> {
+        let (seq, ts_ns) = self.last();
+        self.append(&Record { seq, ts_ns, kind: Kind::Loss, version: 1, flags: 0, sub: 0, payload })?;
+        self.close_group()?;
+        self.sync().map(drop)
     }
 
     fn recover(

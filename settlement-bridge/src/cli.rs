@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
-use journal::CursorName;
+use journal::{CursorName, Loss};
 
 use crate::follower::Follower;
 use crate::state::Home;
@@ -84,12 +84,18 @@ pub fn follow(
     let mut printer = Printer { options, output, changes_printed: 0, due: Instant::now() };
     let mut rest = REST_SHORTEST;
     let mut keep_due = Instant::now() + KEEP_EVERY;
+    let mut losses_told = 0;
     loop {
         if end.load(Ordering::Relaxed) {
             follower.read_what_is_durable()?;
             break;
         }
         let read = follower.poll()?;
+        let losses = follower.verifier().losses();
+        for loss in &losses[losses_told..] {
+            let _ = writeln!(notes, "settlement-bridge: {}", passed(loss));
+        }
+        losses_told = losses.len();
         if is_done(options, &follower, read)? {
             break;
         }
@@ -186,6 +192,15 @@ impl<W: Write> Printer<'_, W> {
         self.due = Instant::now() + Duration::from_millis(self.options.interval_ms);
         Ok(())
     }
+}
+
+/// A loss that this bridge is not touched by.
+fn passed(loss: &Loss) -> String {
+    let Loss { last_seq, floor_seq, reason, .. } = loss;
+    format!(
+        "the venue's operator gave up everything behind seq {last_seq} (up to seq {floor_seq} had been promised): {reason}; \
+         nothing of that was verified here, what follows is the history from now on"
+    )
 }
 
 fn verified(follower: &Follower) -> String {

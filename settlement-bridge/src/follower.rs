@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use journal::{Limit, OpenError, ReadError, Reader, Watermarks};
+use journal::{Kind, Limit, Loss, OpenError, ReadError, Reader, Watermarks};
 
 use crate::state::Home;
 use crate::stop::Stop;
@@ -47,7 +47,10 @@ impl Follower {
             None => None,
         };
         let (reader, verifier) = match state {
-            Some((verifier, bookmark)) => (Reader::open_at(&path, &bookmark).map_err(failed)?, verifier),
+            Some((verifier, bookmark)) => {
+                let opened = Reader::open_at(&path, &bookmark);
+                (opened.map_err(|error| parted(&path, bookmark.seq, error, failed))?, verifier)
+            }
             None => (Reader::open(&path).map_err(failed)?, Verifier::default()),
         };
         let kept_seq = verifier.replay().engine().last_seq();
@@ -85,7 +88,10 @@ impl Follower {
         match (fault, read) {
             (Some(fault), _) => Err(Stop::Different { path: path.clone(), fault }),
             (None, Ok(records)) => Ok(records),
-            (None, Err(error)) => Err(Stop::Read { path: path.clone(), error }),
+            (None, Err(error)) => {
+                let seq = verifier.replay().engine().last_seq();
+                Err(parted(path, seq, error, |error| Stop::Read { path: path.clone(), error }))
+            }
         }
     }
 
@@ -156,6 +162,34 @@ impl Follower {
     fn different(&self, fault: Fault) -> Stop {
         Stop::Different { path: self.path.clone(), fault }
     }
+}
+
+/// Why the journal does not go on from `seq`: by an operator's word, if its records say so, and otherwise as `error` says.
+fn parted(path: &Path, seq: u64, error: ReadError, otherwise: impl Fn(ReadError) -> Stop) -> Stop {
+    let may_be_given_up = matches!(
+        error,
+        ReadError::Rewound { .. }
+            | ReadError::BookmarkRefused { .. }
+            | ReadError::Open(OpenError::SegmentMissing { .. })
+    );
+    match may_be_given_up.then(|| loss_before(path, seq)).flatten() {
+        Some(loss) => Stop::GivenUp { path: path.to_owned(), seq, loss },
+        None => otherwise(error),
+    }
+}
+
+/// The loss that took away `seq`. All of the journal is read for it: whoever asks cannot go on.
+fn loss_before(path: &Path, seq: u64) -> Option<Loss> {
+    let mut reader = Reader::open(path).ok()?;
+    let mut found = None;
+    let mut hear = |record: &journal::Record<'_>| {
+        if record.kind == Kind::Loss {
+            found = Loss::read(record.payload).filter(|loss| loss.last_seq < seq).or(found.take());
+        }
+        Ok(())
+    };
+    while reader.poll(Limit::Durable, RECORDS_PER_POLL_MAX, &mut hear).ok()? > 0 {}
+    found
 }
 
 fn journal_path(directory: &Path) -> PathBuf {

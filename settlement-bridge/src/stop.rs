@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use journal::{OpenError, ReadError};
+use journal::{Loss, OpenError, ReadError};
 
 use crate::state::StateFault;
 use crate::verifier::Fault;
@@ -22,6 +22,12 @@ pub enum Stop {
     Read {
         path: PathBuf,
         error: ReadError,
+    },
+    /// What this bridge has verified is no longer part of the history: an operator gave it up.
+    GivenUp {
+        path: PathBuf,
+        seq: u64,
+        loss: Loss,
     },
     /// It could be read, and says something else than what is computed.
     Different {
@@ -63,7 +69,7 @@ impl Stop {
         match self {
             Stop::NotFound { .. } => EXIT_NOT_FOUND,
             Stop::Open { error, .. } | Stop::Read { error, .. } => read_exit_code(error),
-            Stop::Different { .. } => EXIT_DAMAGED,
+            Stop::Different { .. } | Stop::GivenUp { .. } => EXIT_DAMAGED,
             Stop::BeginsLater { .. } => EXIT_DAMAGED,
             Stop::State { fault: StateFault::Damaged(_), .. } => EXIT_DAMAGED,
             Stop::State { fault: StateFault::Locked(_), .. } => EXIT_REFUSED,
@@ -128,6 +134,16 @@ impl fmt::Display for Stop {
                 "cannot read on in the journal at {}: {error}\nKeep the journal as it is; nothing from this place on \
                  was verified, and nothing of it may be settled",
                 path.display()
+            ),
+            Stop::GivenUp { path, seq, loss } => write!(
+                f,
+                "the journal at {} goes on behind seq {} in another way than this bridge has verified, up to seq {seq}: an \
+                 operator gave up what was there ({})\nWhat was settled beyond seq {} is not in the venue's books: settle \
+                 that by hand, then remove this bridge's state to verify the journal from its start",
+                path.display(),
+                loss.last_seq,
+                loss.reason,
+                loss.last_seq
             ),
             Stop::Different { path, fault } if fault.is_newer() => write!(f, "{}: {fault}", path.display()),
             Stop::Different { path, fault } => write!(

@@ -6,7 +6,7 @@ use std::fmt;
 
 use engine::Engine;
 use engine::replay::{Checked, Difference, Replay, What};
-use journal::{Kind, Record};
+use journal::{Kind, Loss, Record};
 
 use crate::ledger::{Disagreement, Ledger};
 
@@ -44,12 +44,13 @@ impl std::error::Error for Fault {}
 pub struct Verifier {
     replay: Replay,
     ledger: Ledger,
+    losses: Vec<Loss>,
 }
 
 impl Verifier {
     /// From what was reached before: the journal goes on behind it.
     pub fn from_state(engine: Engine, ledger: Ledger) -> Verifier {
-        Verifier { replay: Replay::from_engine(engine), ledger }
+        Verifier { replay: Replay::from_engine(engine), ledger, losses: Vec::new() }
     }
 
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
@@ -61,9 +62,13 @@ impl Verifier {
                 self.compare()
             }
             Kind::Logic => self.replay.logic(record.seq, record.payload).map_err(Fault::Replay),
-            // They change no state: a new leader, a snapshot taken, a loss that an operator signed for. What such a loss
-            // took away is noticed all the same, as a seq that is not the next or a digest that differs.
-            Kind::Epoch | Kind::SnapshotRef | Kind::Loss => Ok(()),
+            // It changes no state: whoever gets here had not read what it took away.
+            Kind::Loss => {
+                self.losses.extend(Loss::read(record.payload));
+                Ok(())
+            }
+            // They change no state: a new leader, a snapshot taken.
+            Kind::Epoch | Kind::SnapshotRef => Ok(()),
             Kind::Seal | Kind::Group | Kind::Pad => Ok(()),
         }
     }
@@ -81,6 +86,11 @@ impl Verifier {
 
     pub fn checked(&self) -> Checked {
         self.replay.checked()
+    }
+
+    /// Durable data that was given up in what was read: none of it had been read before.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     pub fn replay(&self) -> &Replay {

@@ -49,7 +49,7 @@ fn row(segment: &SegmentSummary) -> String {
         segment.used_bytes,
         segment.bytes,
         segment.epoch
-    )
+    ) + if segment.begins_after_loss { "  behind a loss that an operator accepted" } else { "" }
 }
 
 fn object(segment: &SegmentSummary) -> String {
@@ -64,6 +64,7 @@ fn object(segment: &SegmentSummary) -> String {
         .raw("used_bytes", segment.used_bytes)
         .raw("bytes", segment.bytes)
         .raw("epoch", segment.epoch)
+        .raw("begins_after_loss", segment.begins_after_loss)
         .raw("created_ns", segment.created_ns)
         .raw("group_alignment", segment.group_alignment)
         .end()

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use engine::message::{ORIGIN_BYTES, Origin, ROUTE_BYTES, Route};
-use journal::{Kind, Record};
+use journal::{Kind, Loss, Record};
 use zerocopy::FromBytes;
 
 use super::decode::{Decoded, message_of, template_of};
@@ -147,6 +147,17 @@ fn noted(record: &Record<'_>) -> Vec<(&'static str, String)> {
                 ("snapshot_seq", reference.seq().to_string()),
                 ("state_hash", to_hex(reference.state_hash())),
                 ("file_hash", to_hex(reference.file_hash())),
+            ],
+            None => vec![("bytes", to_hex(record.payload))],
+        },
+        Kind::Loss => match Loss::read(record.payload) {
+            Some(loss) => vec![
+                ("last_seq", loss.last_seq.to_string()),
+                ("end", loss.end.to_string()),
+                ("promised_seq", loss.floor_seq.to_string()),
+                ("promised_position", loss.floor_position.to_string()),
+                ("accepted", instant::show(loss.accepted_ns)),
+                ("reason", loss.reason),
             ],
             None => vec![("bytes", to_hex(record.payload))],
         },

@@ -205,7 +205,9 @@ fn journal_directory(directory: &Path) -> Result<PathBuf, Failure> {
         };
     }
     venue_id::check(directory, &below).map_err(|error| match error {
-        StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
+        StartError::Locked(text) | StartError::UnknownRules(text) | StartError::LossRefused { text, .. } => {
+            Failure::new(EXIT_REFUSED, text)
+        }
         StartError::Damaged(text) | StartError::JournalRefused { text, .. } => {
             Failure::new(EXIT_DAMAGED, text)
         }
@@ -240,7 +242,8 @@ pub fn failure(error: OpenError) -> Failure {
         | OpenError::SegmentMissing { .. }
         | OpenError::IdentityMissing { .. }
         | OpenError::OtherJournal { .. }
-        | OpenError::Replay { .. } => EXIT_DAMAGED,
+        | OpenError::Replay { .. }
+        | OpenError::LossUnfinished { .. } => EXIT_DAMAGED,
         _ => EXIT_ERROR,
     };
     Failure::new(code, error.to_string())

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use engine::replay::template_name;
-use journal::{Kind, Record};
+use journal::{Kind, Loss, Record};
 
 use super::decode::template_of;
 use super::instant;
-use super::json::Object;
+use super::json::{self, Object};
 use super::output::Output;
 use super::place::Place;
 use super::progress::Progress;
@@ -16,6 +16,7 @@ use super::source::{Journal, Step};
 use crate::cli::Failure;
 use crate::config::to_hex;
 use crate::decimal;
+use crate::loss;
 
 #[derive(Default)]
 struct Counts {
@@ -26,6 +27,7 @@ struct Counts {
     payload_bytes: u64,
     first: Option<(u64, u64)>,
     last: (u64, u64),
+    losses: Vec<Loss>,
 }
 
 impl Counts {
@@ -36,6 +38,9 @@ impl Counts {
         self.kinds.entry(record.kind as u16).or_insert_with(named).1 += 1;
         if matches!(record.kind, Kind::Command | Kind::Event) {
             *self.templates.entry(template_of(shown::message(record))).or_default() += 1;
+        }
+        if record.kind == Kind::Loss {
+            self.losses.extend(Loss::read(record.payload));
         }
         if record.kind == Kind::Command {
             self.commands += 1;
@@ -109,6 +114,7 @@ fn table(journal: &Journal, counts: &Counts) -> Result<String, Failure> {
     if let Some(milli) = counts.rate_milli() {
         lines.push(format!("rate       {} commands a second", decimal::show(milli as i128, 3)));
     }
+    lines.extend(counts.losses.iter().map(|given_up| format!("loss       {}", loss::recorded(given_up))));
     lines.extend(counts.kinds.values().map(|(name, count)| format!("{name:<24} {count:>12}")));
     lines.extend(counts.templates.iter().map(|(it, count)| format!("  {:<22} {count:>12}", template(*it))));
     Ok(lines.join("\n"))
@@ -140,5 +146,16 @@ fn object(journal: &Journal, counts: &Counts) -> Result<String, Failure> {
         .fold(Object::new(), |kinds, (name, count)| kinds.raw(&name.to_lowercase(), count));
     let templates =
         counts.templates.iter().fold(Object::new(), |all, (it, count)| all.raw(&template(*it), count));
-    Ok(object.raw("kinds", kinds.end()).raw("templates", templates.end()).end())
+    let losses = json::list(counts.losses.iter().map(loss_object));
+    Ok(object.raw("losses", losses).raw("kinds", kinds.end()).raw("templates", templates.end()).end())
+}
+
+/// A Loss record, for programs.
+pub fn loss_object(loss: &Loss) -> String {
+    Object::new()
+        .raw("last_seq", loss.last_seq)
+        .raw("promised_seq", loss.floor_seq)
+        .raw("accepted_ns", loss.accepted_ns)
+        .text("reason", &loss.reason)
+        .end()
 }

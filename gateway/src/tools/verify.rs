@@ -2,16 +2,18 @@
 //! says now?
 
 use clap::Args;
-use journal::{Ending, Record, Survey};
+use journal::{Ending, Kind, Loss, Record, Survey};
 
-use super::json::Object;
+use super::json::{self, Object};
 use super::output::Output;
 use super::place::Place;
 use super::progress::Progress;
 use super::rerun::Rerun;
 use super::source::{Journal, Step, Walked};
+use super::stat::loss_object;
 use crate::cli::{EXIT_DAMAGED, Failure};
 use crate::config::to_hex;
+use crate::loss;
 
 pub const EXAMPLES: &str = "Examples:
   ballast journal verify my-venue
@@ -29,14 +31,24 @@ pub struct Arguments {
     replay: bool,
 }
 
+/// What went by.
+#[derive(Default)]
+struct Seen {
+    records: u64,
+    losses: Vec<Loss>,
+}
+
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { place, replay } = arguments;
     let journal = Journal::find(&place.directory)?;
     let mut rerun = if *replay { Some(Rerun::start(&journal)?) } else { None };
     let mut progress = Progress::of(journal.last_seq_seen());
-    let mut records: u64 = 0;
+    let mut seen = Seen::default();
     let walked = journal.walk(&mut |record: &Record<'_>| {
-        records += 1;
+        seen.records += 1;
+        if record.kind == Kind::Loss {
+            seen.losses.extend(Loss::read(record.payload));
+        }
         progress.reached(record.seq);
         rerun.as_mut().map_or(Ok(()), |rerun| rerun.record(record)).map(|()| Step::Next)
     });
@@ -44,8 +56,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     drop(progress);
     let mut output = Output::new();
     match &walked {
-        Ok(walked) if place.json => output.line(object(records, walked, rerun.as_ref()))?,
-        Ok(walked) => output.line(sentence(records, walked, rerun.as_ref()))?,
+        Ok(walked) if place.json => output.line(object(&seen, walked, rerun.as_ref()))?,
+        Ok(walked) => output.line(sentence(&seen, walked, rerun.as_ref()))?,
         Err(failure) if place.json && failure.code == EXIT_DAMAGED => output.line(damaged(failure))?,
         Err(_) => {}
     }
@@ -65,7 +77,8 @@ fn damaged(failure: &Failure) -> String {
     object.end()
 }
 
-fn sentence(records: u64, walked: &Walked, rerun: Option<&Rerun>) -> String {
+fn sentence(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
+    let records = seen.records;
     let what = match walked {
         Walked::ToEnd(survey) => format!(
             "whole: {} commands, {records} records in {} groups and {} segments up to seq {}; {}",
@@ -80,6 +93,8 @@ fn sentence(records: u64, walked: &Walked, rerun: Option<&Rerun>) -> String {
         }
         Walked::Cut => unreachable!("nobody cuts a verification short"),
     };
+    let losses = seen.losses.iter().map(|given_up| format!("\ngiven up: {}", loss::recorded(given_up)));
+    let what = what + &losses.collect::<String>();
     match rerun.map(|rerun| rerun.replay.checked()) {
         None => what,
         Some(checked) => format!(
@@ -107,8 +122,9 @@ fn ending(survey: &Survey) -> String {
     ending + &copies
 }
 
-fn object(records: u64, walked: &Walked, rerun: Option<&Rerun>) -> String {
-    let object = Object::new().raw("whole", true).raw("records", records);
+fn object(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
+    let losses = json::list(seen.losses.iter().map(loss_object));
+    let object = Object::new().raw("whole", true).raw("records", seen.records).raw("losses", losses);
     let object = match walked {
         Walked::ToEnd(survey) => object
             .raw("running", false)

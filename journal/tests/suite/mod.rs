@@ -6,6 +6,7 @@ mod bit_rot;
 mod follower;
 mod inspect;
 mod kills;
+mod loss;
 mod nested_kills;
 mod power_cut;
 mod processes;
