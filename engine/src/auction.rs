@@ -5,7 +5,7 @@ use zerocopy::little_endian::{I64, U16, U32, U64};
 
 use crate::continuation::Continuation;
 use crate::emit::Voice;
-use crate::event::{AuctionIndicative, EventSink};
+use crate::event::{AuctionIndicative, EventSink, imbalance};
 use crate::instrument::Instrument;
 use crate::message::{NULL_I64, NULL_U64};
 use crate::pool::NONE;
@@ -31,8 +31,6 @@ pub struct Uncrossing {
 }
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// SideOrBoth on the wire, where no side is left over.
-const SIDE_BOTH: u8 = 3;
 
 impl Clearing {
     fn volume(&self) -> Lots {
@@ -47,7 +45,7 @@ impl Clearing {
         match self.demand.cmp(&self.supply) {
             std::cmp::Ordering::Greater => Side::Buy as u8,
             std::cmp::Ordering::Less => Side::Sell as u8,
-            std::cmp::Ordering::Equal => SIDE_BOTH,
+            std::cmp::Ordering::Equal => imbalance::NONE,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::band::Band;
 use crate::book::Book;
-use crate::command::ComboCreate;
+use crate::command::{ComboCreate, instr_kind};
 use crate::instrument::{ABSENT, BadPrice, Instrument, Instruments, Listing, UNLISTED};
 use crate::limits::{POSITION_LOTS_MAX, PRICE_BAND_PPM_MAX, PRICE_TICKS_MAX};
 use crate::reject::Reject;
@@ -14,7 +14,7 @@ const LEGS_MIN: usize = 2;
 /// Largest ratio, either way.
 pub const RATIO_MAX: i32 = 8;
 /// InstrKind FutureCombo.
-const KIND: u8 = 5;
+const KIND: u8 = instr_kind::FUTURE_COMBO;
 
 /// Marks of all legs and a price of the combo, each at its bound: what a leg's price may reach fits far.
 const _: () = assert!((LEGS_MAX as i64 * RATIO_MAX as i64 + 2) * PRICE_TICKS_MAX < i64::MAX / 4);

@@ -5,6 +5,7 @@
 use zerocopy::little_endian::{I32, I64, U16, U32, U64};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::layout::values;
 use crate::message::{Header, Message, blocks, group, rows, split};
 
 pub type Char16 = [u8; 16];
@@ -123,6 +124,44 @@ blocks! {
 rows! {
     /// One instrument of a mass quote: both sides, a quantity of 0 being none.
     QuoteEntry = 40 { instrument_id: U32, pad_a: U32, bid_px: I64, bid_qty: I64, ask_px: I64, ask_qty: I64 }
+}
+
+values! {
+    /// OrdType on the wire; the last two are a trigger order's.
+    ord_type: u8 {
+        LIMIT = 1,
+        MARKET = 2,
+        MARKET_TO_LIMIT = 3,
+        STOP_LIMIT = 4,
+        STOP_MARKET = 5,
+    }
+
+    /// OrderFlags on the wire.
+    order_flags: u16 {
+        POST_ONLY = 1 << 0,
+        POST_ONLY_SLIDE = 1 << 1,
+        REDUCE_ONLY = 1 << 2,
+        MMP = 1 << 3,
+    }
+
+    /// SideOrBoth on the wire.
+    side_or_both: u8 {
+        BUY = 1,
+        SELL = 2,
+        BOTH = 3,
+    }
+
+    /// InstrKind on the wire.
+    instr_kind: u8 {
+        PERPETUAL = 1,
+        FUTURE = 2,
+        FUTURE_COMBO = 5,
+    }
+
+    /// CodMode on the wire.
+    cod_mode: u8 {
+        OFF = 1,
+    }
 }
 
 impl NewTriggerOrder {

@@ -3,6 +3,7 @@
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 
+use crate::layout::values;
 use crate::message::{blocks, rows};
 
 blocks! {
@@ -99,49 +100,58 @@ rows! {
 /// Templates from here on take a place in the session's output stream (rule 1.5), save what 12.4 and 12.5 say.
 pub const FIRST_NUMBERED_TEMPLATE: u16 = 100;
 
-/// OrdStatus on the wire.
-pub mod status {
-    pub const NEW: u8 = 1;
-    pub const PARTIALLY_FILLED: u8 = 2;
-    pub const FILLED: u8 = 3;
-    pub const CANCELED: u8 = 4;
-    pub const REJECTED: u8 = 5;
-    pub const TRIGGERED: u8 = 7;
-    pub const SUSPENDED: u8 = 8;
-}
+values! {
+    /// OrdStatus on the wire.
+    status: u8 {
+        NEW = 1,
+        PARTIALLY_FILLED = 2,
+        FILLED = 3,
+        CANCELED = 4,
+        REJECTED = 5,
+        TRIGGERED = 7,
+        SUSPENDED = 8,
+    }
 
-/// CancelReason on the wire.
-pub mod reason {
-    pub const BY_USER: u8 = 1;
-    pub const MASS_CANCEL: u8 = 2;
-    pub const STP: u8 = 3;
-    pub const MMP: u8 = 4;
-    pub const EXPIRED: u8 = 7;
-    pub const IOC: u8 = 8;
-    pub const FOK: u8 = 9;
-    pub const REDUCE_ONLY: u8 = 11;
-    pub const INSTRUMENT_EXPIRED: u8 = 15;
-}
+    /// CancelReason on the wire.
+    reason: u8 {
+        BY_USER = 1,
+        MASS_CANCEL = 2,
+        STP = 3,
+        MMP = 4,
+        EXPIRED = 7,
+        IOC = 8,
+        FOK = 9,
+        REDUCE_ONLY = 11,
+        INSTRUMENT_EXPIRED = 15,
+    }
 
-/// `OrderModified::priority_kept` on the wire.
-pub mod priority {
-    pub const KEPT: u8 = 1;
-    pub const LOST: u8 = 2;
-}
+    /// `OrderModified::priority_kept` on the wire.
+    priority: u8 {
+        KEPT = 1,
+        LOST = 2,
+    }
 
-/// Liquidity on the wire.
-pub mod liquidity {
-    pub const MAKER: u8 = 1;
-    pub const TAKER: u8 = 2;
-    pub const AUCTION: u8 = 3;
-}
+    /// Liquidity on the wire.
+    liquidity: u8 {
+        MAKER = 1,
+        TAKER = 2,
+        AUCTION = 3,
+    }
 
-/// MmpReason on the wire.
-pub mod mmp_reason {
-    pub const QTY: u8 = 1;
-    pub const DELTA: u8 = 2;
-    pub const VEGA: u8 = 3;
-    pub const COUNT: u8 = 4;
+    /// MmpReason on the wire.
+    mmp_reason: u8 {
+        QTY = 1,
+        DELTA = 2,
+        VEGA = 3,
+        COUNT = 4,
+    }
+
+    /// Which side of an auction has more than the other.
+    imbalance: u8 {
+        BUY = 1,
+        SELL = 2,
+        NONE = 3,
+    }
 }
 
 /// Who listens to the engine: the log ring in production, a comparison in a replay, a list in a test.

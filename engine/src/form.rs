@@ -1,7 +1,8 @@
 //! What a request says by itself: the forms of a new order (rules 4.4 to 4.7) and of a trigger order (8.30), and the parts of it that an amend shares.
 //! Knows the terms of the instrument and nothing of its book or of anybody's account.
 
-use crate::command::{NewOrder, NewTriggerOrder};
+use crate::command::ord_type::{LIMIT, MARKET, MARKET_TO_LIMIT, STOP_LIMIT, STOP_MARKET};
+use crate::command::{NewOrder, NewTriggerOrder, order_flags};
 use crate::expiry::{EXPIRE_NS_END, day_end};
 use crate::instrument::Instrument;
 use crate::limits::ICEBERG_PARTS_MAX;
@@ -21,12 +22,6 @@ pub enum OrdType {
     MarketToLimit,
 }
 
-const LIMIT: u8 = 1;
-const MARKET: u8 = 2;
-const MARKET_TO_LIMIT: u8 = 3;
-const STOP_LIMIT: u8 = 4;
-const STOP_MARKET: u8 = 5;
-
 /// What becomes of an order that would meet the other side (rule 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crossing {
@@ -35,11 +30,6 @@ pub enum Crossing {
     Slides,
 }
 
-const FLAG_POST_ONLY: u16 = 1 << 0;
-const FLAG_POST_ONLY_SLIDE: u16 = 1 << 1;
-const FLAG_REDUCE_ONLY: u16 = 1 << 2;
-const FLAG_MMP: u16 = 1 << 3;
-
 const FIELD_DISPLAY: u16 = 4;
 
 impl Crossing {
@@ -47,8 +37,8 @@ impl Crossing {
     pub fn from_flags(flags: u16) -> Option<Crossing> {
         match flags {
             0 => Some(Crossing::Takes),
-            FLAG_POST_ONLY => Some(Crossing::IsRefused),
-            FLAG_POST_ONLY_SLIDE => Some(Crossing::Slides),
+            order_flags::POST_ONLY => Some(Crossing::IsRefused),
+            order_flags::POST_ONLY_SLIDE => Some(Crossing::Slides),
             _ => None,
         }
     }
@@ -56,8 +46,8 @@ impl Crossing {
     pub fn flags(self) -> u16 {
         match self {
             Crossing::Takes => 0,
-            Crossing::IsRefused => FLAG_POST_ONLY,
-            Crossing::Slides => FLAG_POST_ONLY_SLIDE,
+            Crossing::IsRefused => order_flags::POST_ONLY,
+            Crossing::Slides => order_flags::POST_ONLY_SLIDE,
         }
     }
 }
@@ -112,8 +102,9 @@ pub fn read(
     must(request.cl_ord_id.get() != 0, combination(1))?;
     let mode = StpMode::from_wire(request.stp_mode).ok_or(combination(13))?;
     let flags = request.flags.get();
-    let (is_reduce_only, is_member) = (flags & FLAG_REDUCE_ONLY != 0, flags & FLAG_MMP != 0);
-    let crossing = Crossing::from_flags(flags & !FLAG_REDUCE_ONLY & !FLAG_MMP).ok_or(combination(14))?;
+    let (is_reduce_only, is_member) = (flags & order_flags::REDUCE_ONLY != 0, flags & order_flags::MMP != 0);
+    let crossing =
+        Crossing::from_flags(flags & !order_flags::REDUCE_ONLY & !order_flags::MMP).ok_or(combination(14))?;
     must(!(is_reduce_only && instrument.is_combo), combination(14))?;
     must(!is_member || request.ord_type == LIMIT && tif.rests(), combination(14))?;
     must((request.mmp_group.get() != 0) == is_member, combination(15))?;

@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use crate::book::Book;
 use crate::combo::{self, Legs};
-use crate::command::{Char32, InstrumentCreate};
+use crate::command::{Char32, InstrumentCreate, instr_kind};
 use crate::limits::{POSITION_LOTS_MAX, PRICE_BAND_PPM_MAX, PRICE_TICKS_MAX};
 use crate::message::NULL_I64;
 use crate::pool::room;
@@ -58,7 +58,7 @@ const TICK_VALUE_SCALE: i128 = 1_000_000_000_000_000_000_000;
 /// Highest fee rate.
 const FEE_PPM_MAX: u32 = 100_000;
 /// InstrKind Perpetual and Future.
-const KINDS: [u8; 2] = [1, 2];
+const KINDS: [u8; 2] = [instr_kind::PERPETUAL, instr_kind::FUTURE];
 
 /// What is wrong with a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -83,14 +83,19 @@ impl Field {
 
     pub fn unit(&self) -> Unit {
         match self.name {
-            "price" | "last_px" | "bid_px" | "ask_px" | "indicative_px" | "mark" | "tick_size"
-            | "trigger_price" | "trail_offset" => Unit::Price,
+            "price" | "px" | "last_px" | "bid_px" | "ask_px" | "indicative_px" | "mark" | "index"
+            | "strike" | "tick_size" | "trigger_price" | "trail_offset" | "funding_rate" | "implied_vol"
+            | "band_low" | "band_high" => Unit::Price,
             "lot_size" | "contract_size" => Unit::Size,
             "amount" | "fee" => Unit::Money,
-            "position" | "imbalance_qty" => Unit::Lots,
+            "position" | "imbalance_qty" | "open_interest" => Unit::Lots,
             "delta" | "vega" | "delta_limit" | "vega_limit" => Unit::Millionths,
-            "frozen_until" | "until" | "auction_end" => Unit::TimeNs,
-            "symbol" | "name" | "text" | "client_name" | "client_version" => Unit::Text,
+            "frozen_until" | "until" | "auction_end" | "expiry" | "effective_at" | "next_funding" => {
+                Unit::TimeNs
+            }
+            "symbol" | "name" | "text" | "client_name" | "client_version" | "base_ccy" | "settle_ccy" => {
+                Unit::Text
+            }
             "signature" | "hash_key" | "client_nonce" | "server_nonce" => Unit::Opaque,
             name if name.ends_with("qty") || name == "qty_max" || name == "qty_limit" => Unit::Lots,
             name if name.ends_with("_time") => Unit::TimeNs,
@@ -132,6 +137,19 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const SCALAR: Scalar = T::SCALAR;
     const COUNT: usize = N * T::COUNT;
 }
+
+/// Declares what the numbers of enumerations and the bits of sets are called on the wire, as constants and as a table.
+macro_rules! values {
+    ($($(#[$doc:meta])* $module:ident: $kind:ty { $($name:ident = $value:expr),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        pub mod $module {
+            $(pub const $name: $kind = $value;)+
+            /// Each with its name.
+            pub const ALL: &[(&str, $kind)] = &[$((stringify!($name), $name)),+];
+        }
+    )+};
+}
+pub(crate) use values;
 
 /// Every command and every event, commands first.
 pub fn all() -> impl Iterator<Item = &'static Layout> {

@@ -72,6 +72,7 @@ pub use combo::Leg;
 pub use engine::{Engine, Sequenced};
 pub use expiry::Due;
 pub use look_ahead::LookAhead;
+pub use mass_cancel::Scope;
 pub use order::Tif;
 pub use restore::SnapshotError;
 pub use self_trade::{Stp, StpMode};

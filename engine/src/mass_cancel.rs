@@ -3,7 +3,7 @@
 
 use zerocopy::little_endian::{U16, U32, U64};
 
-use crate::command::MassCancel;
+use crate::command::{MassCancel, side_or_both};
 use crate::continuation::Continuation;
 use crate::emit::{Reference, Voice};
 use crate::event::{EventSink, MassCancelAck, reason};
@@ -65,16 +65,13 @@ impl Scope {
     }
 }
 
-/// SideOrBoth on the wire.
-const SIDE_BOTH: u8 = 3;
-
 /// `None` inside is both.
 pub fn sides_from_wire(value: u8) -> Option<Option<Side>> {
-    if value == SIDE_BOTH { Some(None) } else { Side::from_wire(value).map(Some) }
+    if value == side_or_both::BOTH { Some(None) } else { Side::from_wire(value).map(Some) }
 }
 
 pub fn sides_to_wire(side: Option<Side>) -> u8 {
-    side.map_or(SIDE_BOTH, |side| side as u8)
+    side.map_or(side_or_both::BOTH, |side| side as u8)
 }
 
 /// `MassCancel::block_new` on the wire.

@@ -171,6 +171,7 @@ where
 
 /// Declares blocks: fields in wire order, template id, the size that the schema states, and with `=>` the entries of the
 /// group that follows. Writes the table of their layouts as well.
+#[macro_export]
 macro_rules! blocks {
     ($($(#[$doc:meta])* $name:ident = $template:literal, $bytes:literal { $($field:ident : $kind:ty),+ $(,)? }
         $(=> $entry:ident)?)+) => {
@@ -195,14 +196,15 @@ macro_rules! blocks {
             name: stringify!($name),
             template: $template,
             bytes: $bytes,
-            fields: $crate::message::fields!($name { $($field: $kind),+ }),
-            entry: $crate::message::entry!($($entry)?),
+            fields: $crate::fields!($name { $($field: $kind),+ }),
+            entry: $crate::entry!($($entry)?),
         }),+];
     };
 }
-pub(crate) use blocks;
+pub use crate::blocks;
 
 /// Declares the entries of groups: as `blocks`, without a template.
+#[macro_export]
 macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident = $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
         $(#[$doc])*
@@ -218,7 +220,7 @@ macro_rules! rows {
                 name: stringify!($name),
                 template: 0,
                 bytes: $bytes,
-                fields: $crate::message::fields!($name { $($field: $kind),+ }),
+                fields: $crate::fields!($name { $($field: $kind),+ }),
                 entry: None,
             };
         }
@@ -226,9 +228,11 @@ macro_rules! rows {
         const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 8 == 0);
     )+};
 }
-pub(crate) use rows;
+pub use crate::rows;
 
 /// The fields of a declared block, as rows of the table of layouts.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! fields {
     ($name:ident { $($field:ident : $kind:ty),+ }) => {
         &[$($crate::layout::Field {
@@ -239,8 +243,9 @@ macro_rules! fields {
         }),+]
     };
 }
-pub(crate) use fields;
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! entry {
     () => {
         None
@@ -249,4 +254,3 @@ macro_rules! entry {
         Some(&$entry::LAYOUT)
     };
 }
-pub(crate) use entry;

@@ -3,6 +3,8 @@
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 
+use crate::command::ord_type::{LIMIT, STOP_LIMIT, STOP_MARKET};
+use crate::command::order_flags::{MMP, REDUCE_ONLY};
 use crate::command::{OpenOrdersRequest, Role};
 use crate::continuation::Continuation;
 use crate::emit::{Reference, Voice};
@@ -12,14 +14,6 @@ use crate::order::{Order, Terms};
 use crate::reject::Reject;
 use crate::units::Lots;
 use crate::venue::Venue;
-
-/// OrdType on the wire.
-const LIMIT: u8 = 1;
-const STOP_LIMIT: u8 = 4;
-const STOP_MARKET: u8 = 5;
-/// Order flags on the wire.
-const REDUCE_ONLY: u16 = 1 << 2;
-const MMP: u16 = 1 << 3;
 
 /// A list of open orders under way.
 #[derive(Clone, Copy)]

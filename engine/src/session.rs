@@ -3,7 +3,7 @@
 
 use zerocopy::little_endian::{U16, U32, U64};
 
-use crate::command::{Logon, Role};
+use crate::command::{Logon, Role, cod_mode};
 use crate::event::{LogonAck, LogonReject};
 use crate::limits::{FRAME_BYTES_MAX, KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN, OUTBOX_MESSAGES};
 use crate::message::{ORIGIN_POSSIBLE_RESEND, Origin, SCHEMA_VERSION};
@@ -30,8 +30,6 @@ pub struct Session {
     pub rising_ids: bool,
 }
 
-/// CodMode Off, as a logon reports it.
-const COD_MODE_OFF: u8 = 1;
 /// Client numbers end below this.
 const CLIENT_SEQ_END: u64 = 1 << 63;
 
@@ -99,7 +97,7 @@ impl Session {
             server_time: U64::new(venue.ts_ns),
             keep_alive_ms: U32::new(keep_alive_ms),
             schema_version: U16::new(SCHEMA_VERSION),
-            cod_mode: COD_MODE_OFF,
+            cod_mode: cod_mode::OFF,
             trading_state: venue.trading_state as u8,
             orders_per_sec: U32::new(0),
             order_burst: U32::new(0),

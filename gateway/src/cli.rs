@@ -13,7 +13,7 @@ use journal::Acceptance;
 use crate::client_config::ClientConfig;
 use crate::config::{CONFIG_FILE, Config, check_listen};
 use crate::tools::{self, JournalCommand};
-use crate::{dev, init, serve, shell, snapshots};
+use crate::{dev, init, schema, serve, shell, snapshots};
 
 pub const EXIT_ERROR: u8 = 1;
 pub const EXIT_DAMAGED: u8 = 3;
@@ -79,6 +79,9 @@ enum Command {
     StateHash(tools::Hash),
     /// Say what a reject code means
     Explain { code: u16 },
+    /// The schemas of the protocol: print, check, compare, and what is generated from them
+    #[command(subcommand)]
+    Schema(schema::Command),
 }
 
 /// The only way past a journal whose durable data is damaged (exit code 3), short of a backup. All three or none.
@@ -158,6 +161,7 @@ pub fn run() -> ExitCode {
         Command::Journal(command) => tools::run(&command),
         Command::StateHash(hash) => tools::state_hash(&hash),
         Command::Explain { code } => explain(code),
+        Command::Schema(command) => schema::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

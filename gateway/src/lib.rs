@@ -22,6 +22,7 @@ pub mod log;
 pub mod logic;
 mod loss;
 pub mod manner;
+pub mod market;
 pub mod matcher;
 pub mod message;
 pub mod net;
@@ -33,6 +34,7 @@ pub mod recovery;
 pub mod release;
 #[allow(unsafe_code)]
 pub mod ring;
+pub mod schema;
 pub mod sentence;
 pub mod serve;
 pub mod session;

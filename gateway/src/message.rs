@@ -2,24 +2,9 @@
 //! challenge, heartbeat, retransmission, goodbye; and the text that a logon signs.
 
 use engine::command::Logon;
-use engine::message::Message;
+use engine::message::blocks;
+use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
-
-macro_rules! blocks {
-    ($($(#[$doc:meta])* $name:ident = $template:literal, $bytes:literal { $($field:ident : $kind:ty),+ $(,)? })+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-        #[repr(C)]
-        pub struct $name { $(pub $field: $kind),+ }
-
-        impl Message for $name {
-            const TEMPLATE: u16 = $template;
-        }
-
-        const _: () = assert!(size_of::<$name>() == $bytes);
-    )+};
-}
 
 blocks! {
     Hello = 1, 80 {

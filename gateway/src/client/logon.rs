@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::{Signer, SigningKey};
-use engine::command::Logon;
+use engine::command::{Logon, cod_mode};
 use engine::event::{LogonAck, LogonReject};
 use engine::message::{Message, SCHEMA_VERSION};
 use engine::reject::Reject;
@@ -18,7 +18,6 @@ use crate::frame;
 use crate::message::{Agreed, Challenge, Hello, Logout, fixed_text, logon_text, shown_text, signature_words};
 use crate::release::SyncMode;
 
-const COD_OFF: u8 = 1;
 /// Numbers from here on are out of range (rule 2.4), so a count that starts below never overflows.
 const SEQ_END: u64 = 1 << 63;
 
@@ -103,7 +102,7 @@ fn signed(member: &Member, position: SessionPosition, agreed: &Agreed) -> Logon 
         next_server_seq: U64::new(position.next_server_seq),
         keep_alive_ms: U32::new(member.keep_alive_ms),
         schema_version: U16::new(SCHEMA_VERSION),
-        cod_mode: COD_OFF,
+        cod_mode: cod_mode::OFF,
         pad_a: 0,
         cod_grace_ms: U32::ZERO,
         pad_b: U32::ZERO,

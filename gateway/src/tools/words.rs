@@ -1,80 +1,54 @@
-//! The names of what is a number on the wire, as the protocol's page lists them.
+//! The names of what is a number on the wire, as the schemas have them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use engine::reject::Reject;
 
-type Names = &'static [(u64, &'static str)];
+use crate::schema::{self, Choice, Kind, Schema, snake};
 
-const SIDE: Names = &[(1, "Buy"), (2, "Sell")];
-const ORD_TYPE: Names =
-    &[(1, "Limit"), (2, "Market"), (3, "MarketToLimit"), (4, "StopLimit"), (5, "StopMarket")];
-const TIF: Names = &[(1, "Day"), (2, "Gtc"), (3, "Ioc"), (4, "Fok"), (5, "Gtd")];
-const STP_MODE: Names =
-    &[(1, "None"), (2, "CancelTaker"), (3, "CancelMaker"), (4, "CancelBoth"), (5, "DecrementBoth")];
-const STATUS: Names = &[
-    (1, "New"),
-    (2, "PartiallyFilled"),
-    (3, "Filled"),
-    (4, "Canceled"),
-    (5, "Rejected"),
-    (7, "Triggered"),
-    (8, "Suspended"),
-];
-const LIQUIDITY: Names = &[(1, "Maker"), (2, "Taker"), (3, "Auction")];
-const CANCEL_REASON: Names = &[
-    (1, "ByUser"),
-    (2, "MassCancel"),
-    (3, "Stp"),
-    (4, "Mmp"),
-    (7, "Expired"),
-    (8, "Ioc"),
-    (9, "Fok"),
-    (11, "ReduceOnly"),
-    (15, "InstrumentExpired"),
-];
-const MMP_REASON: Names = &[(1, "Qty"), (2, "Delta"), (3, "Vega"), (4, "Count")];
-const TRIGGER_TYPE: Names = &[(1, "Mark"), (2, "Index"), (3, "Last")];
-const CONDITION: Names = &[(1, "Stop"), (2, "TakeProfit")];
-const TRADING_STATE: Names =
-    &[(3, "Auction"), (4, "Open"), (5, "CancelOnly"), (6, "Halted"), (7, "Settlement"), (8, "Expired")];
-const ROLE: Names = &[
-    (1, "Trade"),
-    (2, "ReadOnly"),
-    (3, "CancelOnly"),
-    (4, "Oracle"),
-    (5, "RiskModel"),
-    (6, "Bridge"),
-    (7, "Admin"),
-];
+/// By message, then by field, those of its entries included.
+type Words = BTreeMap<&'static str, BTreeMap<String, &'static [Choice]>>;
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    [schema::order_entry(), schema::market_data()].into_iter().flat_map(of_schema).collect()
+});
+
+fn of_schema(
+    schema: &'static Schema,
+) -> impl Iterator<Item = (&'static str, BTreeMap<String, &'static [Choice]>)> {
+    schema.messages.iter().map(|message| {
+        let entries = message.group.iter().flat_map(|group| &group.fields);
+        let named =
+            message.fields.iter().chain(entries).filter_map(|field| match &schema.type_of(field).kind {
+                Kind::Enumeration { values, .. } => Some((snake(&field.name), values.as_slice())),
+                _ => None,
+            });
+        (message.name.as_str(), named.collect())
+    })
+}
 
 /// Who waited, who came.
 pub fn liquidity(value: u8) -> &'static str {
-    LIQUIDITY.iter().find(|(number, _)| *number == u64::from(value)).map_or("", |(_, name)| name)
+    name("OrderExecuted", "liquidity", value.into()).unwrap_or_default()
+}
+
+fn name(message: &str, field: &str, value: u64) -> Option<&'static str> {
+    let choices = WORDS.get(message)?.get(field)?;
+    choices.iter().find(|choice| choice.value == value).map(|choice| choice.name.as_str())
 }
 
 /// What `value` of the field is called in this message.
 pub fn of(message: &str, field: &str, value: u64) -> Option<String> {
-    if matches!(field, "code" | "bid_code" | "ask_code") {
-        let code = u16::try_from(value).ok().and_then(Reject::from_code)?;
-        return Some(format!("{code:?}"));
-    }
-    let names = match (message, field) {
-        (_, "side") => SIDE,
-        (_, "ord_type") => ORD_TYPE,
-        (_, "tif") => TIF,
-        (_, "stp_mode") => STP_MODE,
-        (_, "status" | "bid_status" | "ask_status") => STATUS,
-        (_, "liquidity") => LIQUIDITY,
-        ("MmpTriggered", "reason") => MMP_REASON,
-        (_, "reason") => CANCEL_REASON,
-        (_, "trigger_type") => TRIGGER_TYPE,
-        (_, "condition") => CONDITION,
-        ("InstrumentState", "state") => TRADING_STATE,
-        ("SessionCreate", "role") => ROLE,
-        (_, "ref_template_id") => {
-            let template = u16::try_from(value).ok()?;
-            return engine::replay::template_name(template).map(str::to_owned);
+    match field {
+        "code" | "bid_code" | "ask_code" => {
+            let code = u16::try_from(value).ok().and_then(Reject::from_code)?;
+            Some(format!("{code:?}"))
         }
-        _ => return None,
-    };
-    names.iter().find(|(number, _)| *number == value).map(|(_, name)| (*name).to_owned())
+        "ref_template_id" => {
+            let template = u16::try_from(value).ok()?;
+            engine::replay::template_name(template).map(str::to_owned)
+        }
+        _ => name(message, field, value).map(str::to_owned),
+    }
 }
