@@ -20,7 +20,11 @@ fn explore(name: &str, preemptions: Option<usize>, model: impl Fn() + Sync + Sen
         counted.fetch_add(1, Relaxed);
         model();
     });
-    println!("{name}: {} executions, preemption bound {preemptions:?}", executions.load(Relaxed));
+    let (executions, bound) = (
+        executions.load(Relaxed),
+        preemptions.map_or("any number of".to_owned(), |it| format!("up to {it}")),
+    );
+    println!("S2 {name}: {executions} executions, all with {bound} preemptions, 0 failures");
 }
 
 fn words(words: &[u64]) -> Vec<u8> {

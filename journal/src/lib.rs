@@ -45,7 +45,7 @@ mod storage;
 mod surrender;
 mod tail;
 mod watermark;
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 mod watermark_model;
 mod writer;
 

@@ -10,20 +10,22 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::bus::{self, Watched};
 
-/// From the standard library or from the model checker.
+/// From the standard library or from a model checker.
 #[cfg(loom)]
 use loom::sync::{Arc, atomic::AtomicU64};
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+use shuttle::sync::{Arc, atomic::AtomicU64};
+#[cfg(not(any(loom, shuttle)))]
 use std::sync::atomic::AtomicU64;
 
 /// A file of 8-byte words shared between processes.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) struct SharedWords {
     raw: MmapRaw,
     writable: bool,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl SharedWords {
     pub fn map(file: &File, bytes: usize, writable: bool) -> io::Result<SharedWords> {
         let mut options = MmapOptions::new();
@@ -46,12 +48,12 @@ impl SharedWords {
     }
 }
 
-/// The same for the model checker, which knows no files: words in memory, shared by cloning.
-#[cfg(loom)]
+/// The same for the model checkers, which know no files: words in memory, shared by cloning.
+#[cfg(any(loom, shuttle))]
 #[derive(Clone)]
 pub(crate) struct SharedWords(Arc<Vec<AtomicU64>>);
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 impl SharedWords {
     pub fn map(_file: &File, bytes: usize, _writable: bool) -> io::Result<SharedWords> {
         Ok(SharedWords::in_memory(bytes / 8))

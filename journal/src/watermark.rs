@@ -163,7 +163,7 @@ impl Watermarks {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 impl Watermarks {
     /// Watermarks of a model: those of the writer, and those that another process maps.
     pub(crate) fn for_model() -> [Watermarks; 2] {

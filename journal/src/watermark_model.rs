@@ -1,33 +1,55 @@
-//! Watermarks and the groups below them under the model checker: what the writer stores, in the order and with the
+//! Watermarks and the groups below them under the model checkers: what the writer stores, in the order and with the
 //! strength in which it stores it, against a reader that may be anywhere. `.ci/models` runs it.
 //!
-//! A group is a word that is stored and loaded without any order of its own: the checker hands the reader every value that
-//! a watermark does not exclude.
+//! A group is a word that is stored and loaded without any order of its own: loom hands the reader every value that a
+//! watermark does not exclude, for little traffic; shuttle draws schedules of more of it, without stale values.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use loom::sync::Arc;
-use loom::sync::atomic::AtomicU64 as Word;
-use loom::thread;
+#[cfg(loom)]
+use loom::{sync::Arc, sync::atomic::AtomicU64 as Word, thread};
+#[cfg(shuttle)]
+use shuttle::{sync::Arc, sync::atomic::AtomicU64 as Word, thread};
 
 use crate::segment::Position;
 use crate::watermark::Watermarks;
 
-const GROUPS: u64 = 2;
+const GROUPS: u64 = if cfg!(loom) { 2 } else { 8 };
+/// How often a reader looks.
+const LOOKS: u64 = GROUPS;
+#[cfg(loom)]
+const PREEMPTIONS: usize = 3;
 
-/// Explores `model`; `preemptions` bounds the forced switches per execution.
-fn explore(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+/// Draws schedules of `model`: so many that the three models here and the three of the rings make a million at each commit.
+#[cfg(shuttle)]
+fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
+    let schedules = shuttle_schedules();
+    shuttle::check_random(model, schedules);
+    println!("S2 {name}, {GROUPS} groups: {schedules} schedules drawn, 0 failures");
+}
+
+#[cfg(shuttle)]
+fn shuttle_schedules() -> usize {
+    std::env::var("BALLAST_SCHEDULES").map_or(10_000, |text| text.parse().expect("a number"))
+}
+
+/// Explores `model` with all forced switches up to the bound.
+#[cfg(loom)]
+fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
+    use std::sync::atomic::AtomicU64;
     let executions = std::sync::Arc::new(AtomicU64::new(0));
     let counted = std::sync::Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(PREEMPTIONS);
     builder.max_branches = 20_000;
     builder.check(move || {
         counted.fetch_add(1, Relaxed);
         model();
     });
     let executions = executions.load(Relaxed);
-    println!("S2 {name}: {executions} executions, all with up to {preemptions} preemptions, 0 failures");
+    println!(
+        "S2 {name}, {GROUPS} groups: {executions} executions, all with up to {PREEMPTIONS} preemptions, 0 failures"
+    );
 }
 
 /// Groups of 4096 bytes, one word for each.
@@ -59,7 +81,7 @@ fn end_of(seq: u64) -> Position {
 /// A group is committed by W: whoever sees the position sees all of the group, and its seq is not beyond W.
 #[test]
 fn a_published_group_is_whole_and_not_beyond_w() {
-    explore("frame commit and reader, 2 groups", 3, || {
+    explore("frame commit and reader", || {
         let [writer, reader] = Watermarks::for_model();
         let segment = Segment::new();
         let written = Arc::clone(&segment);
@@ -69,7 +91,7 @@ fn a_published_group_is_whole_and_not_beyond_w() {
                 writer.publish_written(seq, end_of(seq));
             }
         });
-        for _ in 0..2 {
+        for _ in 0..LOOKS {
             let seq = segment.read_to(reader.written_position());
             assert!(seq <= reader.written(), "handed out beyond W");
         }
@@ -81,7 +103,7 @@ fn a_published_group_is_whole_and_not_beyond_w() {
 /// D follows W, W never lags behind a D that was seen, and no watermark goes back.
 #[test]
 fn d_is_never_beyond_w_and_neither_goes_back() {
-    explore("watermarks, 2 groups written and synced", 3, || {
+    explore("watermarks, groups written and synced", || {
         let [writer, reader] = Watermarks::for_model();
         let writing = thread::spawn(move || {
             for seq in 1..=GROUPS {
@@ -90,7 +112,7 @@ fn d_is_never_beyond_w_and_neither_goes_back() {
             }
         });
         let (mut durable_before, mut written_before) = (0, 0);
-        for _ in 0..2 {
+        for _ in 0..LOOKS {
             let durable = reader.durable();
             let written = reader.written();
             assert!(durable <= written, "D {durable} beyond W {written}");
@@ -105,7 +127,7 @@ fn d_is_never_beyond_w_and_neither_goes_back() {
 /// What was released is durable, whenever one looks.
 #[test]
 fn r_follows_d() {
-    explore("released watermark, 2 groups", 3, || {
+    explore("released watermark", || {
         let [writer, reader] = Watermarks::for_model();
         let writing = thread::spawn(move || {
             for seq in 1..=GROUPS {
@@ -113,7 +135,7 @@ fn r_follows_d() {
                 writer.publish_released(seq);
             }
         });
-        for _ in 0..2 {
+        for _ in 0..LOOKS {
             let released = reader.released();
             assert!(released <= reader.durable(), "R beyond D");
         }

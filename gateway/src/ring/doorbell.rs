@@ -116,7 +116,7 @@ impl Sleeper {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 fn park(timeout: Duration) {
     std::thread::park_timeout(timeout);
 }
@@ -125,4 +125,9 @@ fn park(timeout: Duration) {
 #[cfg(loom)]
 fn park(_timeout: Duration) {
     loom::thread::park();
+}
+
+#[cfg(shuttle)]
+fn park(_timeout: Duration) {
+    shuttle::thread::park();
 }

@@ -8,26 +8,26 @@ use super::sync::AtomicU64;
 use std::sync::atomic::Ordering;
 
 /// What moves between cores at a time, and the grain of the ingress ring.
-pub const LINE_BYTES: usize = if cfg!(loom) { 16 } else { 64 };
+pub const LINE_BYTES: usize = if cfg!(any(loom, shuttle)) { 16 } else { 64 };
 
 /// A header, and the alignment of everything.
 pub(super) const WORD_BYTES: usize = 8;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 #[repr(C, align(64))]
 struct Line([AtomicU64; LINE_BYTES / WORD_BYTES]);
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Line>() == LINE_BYTES && align_of::<Line>() == LINE_BYTES);
 
 /// A power of two of bytes, all zero at first, addressed by positions that only grow.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(super) struct Memory {
     lines: Box<[Line]>,
     mask: u64,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl Memory {
     /// Writes every page, so that no page fault is left for later.
     pub(super) fn new(capacity_bytes: usize) -> Self {
@@ -89,31 +89,31 @@ impl Memory {
     pub(super) fn witness_read(&self, _position: u64, _bytes: usize) {}
 }
 
-/// The same for the model checker: real bytes, a tracked cell over each word to catch unordered payload accesses, and a
+/// The same for the model checkers: real bytes, a tracked cell over each word to catch unordered payload accesses, and a
 /// tracked copy of each word, because a payload may later lie where a header is expected and must then not pass for one.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(super) struct Memory {
     words: Box<[AtomicU64]>,
-    cells: Box<[loom::cell::UnsafeCell<()>]>,
+    cells: Box<[super::sync::UnsafeCell<()>]>,
     bytes: Box<[std::cell::UnsafeCell<u64>]>,
     mask: u64,
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 // SAFETY: the model checker runs one thread at a time, and `cells` reports any access that real threads could race on.
 unsafe impl Sync for Memory {}
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 // SAFETY: plain words, owned by whoever owns the ring.
 unsafe impl Send for Memory {}
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 impl Memory {
     pub(super) fn new(capacity_bytes: usize) -> Self {
         check_capacity(capacity_bytes);
         let words = capacity_bytes / WORD_BYTES;
         Self {
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-            cells: (0..words).map(|_| loom::cell::UnsafeCell::new(())).collect(),
+            cells: (0..words).map(|_| super::sync::UnsafeCell::new(())).collect(),
             bytes: (0..words).map(|_| std::cell::UnsafeCell::new(0)).collect(),
             mask: capacity_bytes as u64 - 1,
         }
