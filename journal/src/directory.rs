@@ -11,6 +11,7 @@ pub(crate) const MARK: &str = "durable.mark";
 pub(crate) const TORN: &str = "torn";
 pub(crate) const DIVERGENT: &str = "divergent";
 pub(crate) const LOSS: &str = "loss.pending";
+pub(crate) const RESERVE: &str = "reserve.bin";
 pub(crate) const BASE: &str = "journal.base";
 pub(crate) const CURSORS: &str = "cursors";
 pub(crate) const SNAPSHOTS: &str = "snap";
@@ -61,7 +62,8 @@ fn number_in(name: &str, suffix: &str) -> Option<u64> {
 pub(crate) fn remove_temporaries(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_name().to_str().is_some_and(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.ends_with(TEMPORARY_SUFFIX));
+        if is_ours && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
         }
     }

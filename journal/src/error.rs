@@ -251,6 +251,9 @@ impl std::error::Error for OpenError {
 pub enum WriteError {
     /// The write, sync or rotation failed; the writer is poisoned from here on.
     Io(io::Error),
+    /// The active segment is full and no other could be made. Nothing was written and nothing is lost: the group stays open, and
+    /// may be closed once there is space.
+    NoSpace(io::Error),
     /// An earlier failure poisoned the writer: D is frozen, and only a new open may go on.
     Poisoned,
     /// The open group cannot grow by this record and still fit into one segment. The group is unchanged.
@@ -273,6 +276,9 @@ impl fmt::Display for WriteError {
             WriteError::Io(source) => {
                 write!(formatter, "the journal's disk failed: {source}; reopen to recover")
             }
+            WriteError::NoSpace(source) => {
+                write!(formatter, "the journal is full: {source}; free space on its disk")
+            }
             WriteError::Poisoned => {
                 write!(formatter, "the writer failed before; reopen the journal to recover")
             }
@@ -294,7 +300,7 @@ impl fmt::Display for WriteError {
 impl std::error::Error for WriteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            WriteError::Io(source) => Some(source),
+            WriteError::Io(source) | WriteError::NoSpace(source) => Some(source),
             _ => None,
         }
     }

@@ -60,7 +60,7 @@ impl Default for Options {
     }
 }
 
-const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+pub(crate) const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 const GROUP_ALIGNMENT_MIN: u32 = 512;
 const GROUP_ALIGNMENT_MAX: u32 = 64 << 10;
 

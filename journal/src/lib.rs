@@ -35,6 +35,7 @@ mod record;
 mod recovery;
 mod repair;
 mod report;
+mod reserve;
 mod retention;
 mod scan;
 mod scrub;
@@ -71,4 +72,4 @@ pub use snapshot::{
 pub use storage::{BackEnd, Direct, Mapped, Storage, Syncer, Written};
 pub use surrender::{Acceptance, Surrender};
 pub use watermark::Watermarks;
-pub use writer::Writer;
+pub use writer::{Room, Writer};

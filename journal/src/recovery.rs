@@ -58,9 +58,10 @@ pub struct Survey {
     /// Headers of which only one of the two copies verified.
     pub header_copies_damaged: u64,
     pub(crate) tail: Tail,
-    /// The last segment with data, and the first prepared one behind it.
+    /// The last segment with data.
     pub(crate) last: Option<Layout>,
-    pub(crate) spare: Option<Layout>,
+    /// The prepared ones behind it.
+    pub(crate) spares: Vec<Layout>,
 }
 
 /// Verifies the journal in `directory` and hands each record of each whole group to `replay`, in order.
@@ -278,7 +279,7 @@ impl<'a> Surveyor<'a> {
             header_copies_damaged: 0,
             tail,
             last: None,
-            spare: None,
+            spares: Vec::new(),
         };
         Surveyor { directory, start, replay, buffer: Vec::new(), found, stop: None }
     }
@@ -289,7 +290,7 @@ impl<'a> Surveyor<'a> {
         let bytes = std::mem::take(&mut self.buffer);
         let result = self.judge_segment(number, &path, &bytes);
         self.buffer = bytes;
-        if self.found.spare.is_some_and(|spare| spare.segment == number) {
+        if self.found.spares.last().is_some_and(|spare| spare.segment == number) {
             map::drop_cache(&file);
         }
         result
@@ -317,7 +318,7 @@ impl<'a> Surveyor<'a> {
             return self.walk_from(&bookmark, layout, path, bytes);
         }
         if is_zero(&bytes[PAGE_BYTES..bytes.len() - PAGE_BYTES]) {
-            self.found.spare = self.found.spare.or(Some(layout));
+            self.found.spares.push(layout);
             return Ok(());
         }
         self.check_predecessor(number)?;
@@ -352,7 +353,7 @@ impl<'a> Surveyor<'a> {
         if self.stop.as_ref().is_some_and(reached) || (self.stop.is_none() && number == self.start.first) {
             return Ok(());
         }
-        let (layout, offset, fault) = match (&self.stop, self.found.spare) {
+        let (layout, offset, fault) = match (&self.stop, self.found.spares.first().copied()) {
             (Some(stop), None) => (stop.layout, stop.offset, stop.fault.unwrap_or(Fault::Nothing)),
             (_, Some(spare)) => (spare, spare.data_start, Fault::Nothing),
             (None, None) => return Err(missing(self.directory, self.start.first)),
@@ -477,7 +478,7 @@ impl<'a> Surveyor<'a> {
 
     /// No segment holds data, which is right only if nothing was ever durable.
     fn verdict_on_nothing(self) -> Result<Survey, OpenError> {
-        match self.found.spare {
+        match self.found.spares.first().copied() {
             Some(first)
                 if self.start.follows_data
                     || self.found.floor.position > first.position(first.data_start) =>

@@ -54,6 +54,8 @@ pub(crate) struct Repaired {
     pub tail: Tail,
     pub end: Position,
     pub active: Prepared,
+    /// Behind it, ready.
+    pub spares: Vec<Prepared>,
     pub recovery: Recovery,
 }
 
@@ -77,7 +79,7 @@ pub(crate) fn repair(
         (tail, end) = close_segment(&survey, &layout, tail, discarded.as_ref(), storage).map_err(failed)?;
     }
     let next = survey.last.map_or(SEGMENT_FIRST, |layout| layout.segment + 1);
-    let active = active_segment(&survey, mould, next)
+    let (active, spares) = segments_ahead(&survey, mould, next)
         .map_err(|error| OpenError::io("make a segment", directory, error))?;
     if survey.last.is_none() {
         end = active.layout.position(active.layout.data_start);
@@ -95,7 +97,7 @@ pub(crate) fn repair(
         header_copies_damaged: survey.header_copies_damaged,
         discarded,
     };
-    Ok(Repaired { tail, end, active, recovery })
+    Ok(Repaired { tail, end, active, spares, recovery })
 }
 
 pub(crate) fn open(directory: &Path, layout: &Layout) -> io::Result<File> {
@@ -210,13 +212,21 @@ pub(crate) fn save_torn(directory: &Path, end: Position, torn: &[u8]) -> io::Res
     Ok(saved)
 }
 
-/// The prepared segment `number` if it is there and made as the options say; otherwise a new one in its place.
-/// Replacing is safe: the survey found nothing but zeros in it, and no reader goes where no watermark was.
-fn active_segment(survey: &Survey, mould: &Mould, number: u64) -> io::Result<Prepared> {
-    match survey.spare {
-        Some(spare) if spare.segment == number && fits(&spare, mould) => reopen(&mould.directory, spare),
-        _ => mould.cast(number),
+/// The prepared segments from `number` on that are made as the options say; if there is none, a new one in its place.
+/// Replacing is safe: the survey found nothing but zeros in it, and no reader goes where no watermark was. A disk that has
+/// no room for a new one may still have one of another length, or the reserve.
+fn segments_ahead(survey: &Survey, mould: &Mould, number: u64) -> io::Result<(Prepared, Vec<Prepared>)> {
+    let fitting = survey.spares.iter().take_while(|spare| fits(spare, mould));
+    let mut ready: Vec<Prepared> =
+        fitting.map(|spare| reopen(&mould.directory, *spare)).collect::<io::Result<_>>()?;
+    if ready.is_empty() {
+        let other = || survey.spares.first().and_then(|spare| reopen(&mould.directory, *spare).ok());
+        let last_resort = || other().or_else(|| mould.cast_from_reserve(number).ok());
+        ready.push(mould.cast(number).or_else(|error| last_resort().ok_or(error))?);
     }
+    let active = ready.remove(0);
+    assert_eq!(active.layout.segment, number, "segments follow each other");
+    Ok((active, ready))
 }
 
 fn fits(spare: &Layout, mould: &Mould) -> bool {

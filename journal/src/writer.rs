@@ -13,7 +13,7 @@ use crate::group::{Image, Placement, SealReason, TRAILER_FRAME_BYTES};
 use crate::identity::{self, Identity, Options};
 use crate::lock::Lock;
 use crate::mark::DurableMark;
-use crate::prepare::{Mould, Preparer, now_ns};
+use crate::prepare::{Mould, Prepared, Preparer, now_ns};
 use crate::record::{Kind, RECORD_PAYLOAD_BYTES_MAX, Record, frame_bytes};
 use crate::recovery::survey_from;
 use crate::repair::{Recovery, Repaired, repair, seal_image};
@@ -25,6 +25,19 @@ use crate::watermark::Watermarks;
 
 /// The image's size at the start. It doubles when one group needs more, up to what a segment holds.
 const IMAGE_BYTES_AT_START: u64 = 4 << 20;
+
+/// What a writer has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of the active segment.
+    pub left_bytes: u64,
+    /// Of a whole one.
+    pub segment_bytes: u64,
+    /// Whole ones that are ready.
+    pub spares: usize,
+    /// A spare or the reserve is missing, and the last attempt to make it failed.
+    pub is_short: bool,
+}
 
 /// Appends to a journal. Dropping it without [`Writer::close`] is a crash: the open group is gone, and the next
 /// open recovers the rest.
@@ -46,6 +59,8 @@ pub struct Writer {
     /// Up to where the sync beside this thread reaches; none when there is none.
     syncing: Option<(u64, Position)>,
     watermarks: Arc<Watermarks>,
+    /// The active segment has ended, and none follows it yet.
+    sealed: bool,
     poisoned: bool,
     /// Dropped last: until then no other writer may start.
     _lock: Lock,
@@ -183,18 +198,18 @@ impl Writer {
         if watermarks.written_position() > survey.end {
             watermarks.publish_written(survey.last_seq, survey.end);
         }
-        let Repaired { tail, end, active, recovery } = repair(survey, &mould, storage.as_mut())?;
+        let Repaired { tail, end, active, spares, recovery } = repair(survey, &mould, storage.as_mut())?;
         let mut mark =
             DurableMark::open(directory, mould.identity.journal_id, mould.epoch).map_err(failed)?;
         mark.write(tail.seq, end).and_then(|()| mark.sync()).map_err(failed)?;
         watermarks.publish_epoch(mould.epoch);
         watermarks.publish_written(tail.seq, end);
         watermarks.publish_durable(tail.seq, end);
-        let spare = active.layout.segment + 1;
+        let next = active.layout.segment + 1;
         let image_bytes = IMAGE_BYTES_AT_START.min(active.layout.group_bytes_max());
         let writer = Writer {
             storage,
-            preparer: Preparer::start(mould, spare).map_err(failed)?,
+            preparer: Preparer::start(mould, spares, next).map_err(failed)?,
             next_group: active.layout.data_start,
             image: Image::with_capacity(image_bytes as usize),
             seal: Image::with_capacity(active.layout.alignment as usize),
@@ -207,6 +222,7 @@ impl Writer {
             background: None,
             syncing: None,
             watermarks: Arc::new(watermarks),
+            sealed: false,
             poisoned: false,
             _lock: lock,
         };
@@ -246,22 +262,38 @@ impl Writer {
     }
 
     /// Writes the open group and returns W. Nothing happens when it is empty. If the segment is full, it is
-    /// sealed and synced first, which moves D as well. Close groups only between commands.
+    /// sealed and synced first, which moves D as well. Close groups only between commands. `NoSpace` leaves everything as it
+    /// was, the open group too: the call may be made again.
     pub fn close_group(&mut self) -> Result<u64, WriteError> {
         self.check_alive()?;
         if self.image.is_empty() {
             return Ok(self.written.0);
         }
-        let result = self.write_group();
+        let bytes = self.group_bytes(self.image.used()) as u64;
+        if self.sealed || self.next_group + bytes + self.active.alignment > self.active.data_end {
+            let next = self.next_segment(bytes)?;
+            let result = self.rotate(next);
+            self.poison_on_error(result)?;
+        }
+        let result = self.write_group(bytes);
         self.poison_on_error(result)?;
         Ok(self.written.0)
     }
 
-    fn write_group(&mut self) -> io::Result<()> {
-        let bytes = self.group_bytes(self.image.used()) as u64;
-        if self.next_group + bytes + self.active.alignment > self.active.data_end {
-            self.rotate()?;
+    /// A spare, or what the reserve makes when there is none and this group fits into it.
+    fn next_segment(&mut self, group_bytes: u64) -> Result<Prepared, WriteError> {
+        let error = match self.preparer.take() {
+            Ok(spare) => return Ok(spare),
+            Err(error) => error,
+        };
+        let reserve_bytes = self.preparer.reserve_bytes().saturating_sub(4 * self.active.alignment.max(4096));
+        if group_bytes > reserve_bytes {
+            return Err(WriteError::NoSpace(error));
         }
+        self.preparer.release_reserve().map_err(|_| WriteError::NoSpace(error))
+    }
+
+    fn write_group(&mut self, bytes: u64) -> io::Result<()> {
         let placement = Placement {
             layout: &self.active,
             start: self.next_group,
@@ -380,9 +412,23 @@ impl Writer {
         self.sync_written()
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
-        self.seal_active(SealReason::Rotation)?;
-        let next = self.preparer.take()?;
+    /// Ends the active segment while none follows it: what was written is then complete as it lies on the disk, whatever
+    /// comes. The next group goes on in the next segment. Nothing happens when it has ended or a group is open.
+    pub fn seal(&mut self) -> Result<(), WriteError> {
+        self.check_alive()?;
+        if self.sealed || !self.image.is_empty() {
+            return Ok(());
+        }
+        let result = self.seal_active(SealReason::Rotation).and_then(|()| self.mark.sync());
+        self.sealed = result.is_ok();
+        self.poison_on_error(result)
+    }
+
+    fn rotate(&mut self, next: Prepared) -> io::Result<()> {
+        if !self.sealed {
+            self.seal_active(SealReason::Rotation)?;
+        }
+        self.sealed = false;
         assert!(next.layout.segment == self.active.segment + 1, "segments follow each other");
         self.storage.attach(next.layout.segment, next.file)?;
         self.active = next.layout;
@@ -393,7 +439,8 @@ impl Writer {
     /// Closes the open group, syncs, and seals the segment, so that the next open has nothing to repair.
     pub fn close(mut self) -> Result<(), WriteError> {
         self.close_group()?;
-        let result = self.seal_active(SealReason::CleanClose).and_then(|()| self.mark.sync());
+        let sealed = if self.sealed { Ok(()) } else { self.seal_active(SealReason::CleanClose) };
+        let result = sealed.and_then(|()| self.mark.sync());
         self.poison_on_error(result)
     }
 
@@ -402,9 +449,20 @@ impl Writer {
         Arc::clone(&self.watermarks)
     }
 
-    /// Why the next segment is not ready, if the attempt to make it ahead of use failed: a warning for the operator.
-    /// It is tried once more when the active segment is full, and only then is its failure the writer's end. None
-    /// again as soon as a later spare is ready.
+    /// What is left for groups. No system call.
+    pub fn room(&self) -> Room {
+        let spares = self.preparer.spares();
+        let end = self.active.data_end - self.active.alignment;
+        Room {
+            left_bytes: if self.sealed { 0 } else { end - self.next_group.min(end) },
+            segment_bytes: self.preparer.group_bytes_max(),
+            spares,
+            is_short: self.preparer.is_short(),
+        }
+    }
+
+    /// Why the next segment or the reserve is not ready, if the last attempt to make it failed: a warning for the operator.
+    /// It is tried again and again, and once more when the active segment is full. None again as soon as one was made.
     pub fn spare_fault(&self) -> Option<String> {
         self.preparer.fault()
     }

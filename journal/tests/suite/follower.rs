@@ -6,7 +6,7 @@ use std::thread;
 
 use journal::{Limit, OpenError, ReadError, Reader, Writer, remove_segments_below};
 
-use crate::support::{DENSE, Oracle, SMALL, files, identity, put, reopen, scratch, segment, write};
+use crate::support::{DENSE, Oracle, SMALL, files, identity, put, reopen, scratch, segment, stocked, write};
 
 fn follow(directory: &std::path::Path, limit: Limit, last_seq: u64) -> (u64, Reader) {
     let mut reader = Reader::open(directory).expect("opened");
@@ -216,11 +216,15 @@ fn a_copied_directory_reads_the_same() {
 #[test]
 fn a_first_segment_that_was_lost_is_damage_and_one_yet_to_come_is_not() {
     let directory = scratch();
-    drop(Writer::create(directory.path(), &identity(), &SMALL).expect("created"));
+    let writer = Writer::create(directory.path(), &identity(), &SMALL).expect("created");
+    stocked(&writer, directory.path());
+    drop(writer);
     fs::remove_file(segment(directory.path(), 1)).expect("removed");
     for spare_is_left in [true, false] {
         if !spare_is_left {
-            fs::remove_file(segment(directory.path(), 2)).expect("removed");
+            for number in [2, 3] {
+                fs::remove_file(segment(directory.path(), number)).expect("removed");
+            }
         }
         let lost = Reader::open(directory.path()).err();
         assert!(

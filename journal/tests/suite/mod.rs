@@ -13,6 +13,7 @@ mod processes;
 mod refusals;
 mod round_trip;
 mod snapshots;
+mod space;
 pub mod support;
 mod system_calls;
 mod torn_tail;

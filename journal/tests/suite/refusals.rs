@@ -259,56 +259,6 @@ fn forget_unsynced(directory: &std::path::Path, steps: &[Step]) {
     }
 }
 
-/// Writes until `number` is the active segment or the writer gives up.
-fn write_into_segment(
-    writer: &mut Writer,
-    seqs: &mut std::ops::RangeFrom<u64>,
-    number: u64,
-) -> Result<(), WriteError> {
-    let watermarks = writer.watermarks();
-    while watermarks.written_position().segment() < number {
-        append_command(writer, seqs.next().expect("no end"));
-        writer.close_group()?;
-    }
-    Ok(())
-}
-
-/// A directory under the temporary name of segment 3 stands for a disk that is full for a while.
-#[test]
-fn a_spare_that_could_not_be_made_is_made_when_it_is_needed() {
-    for is_gone_in_time in [true, false] {
-        let directory = scratch();
-        let mut writer = Writer::create(directory.path(), &identity(), &DENSE).expect("created");
-        assert_eq!(writer.spare_fault(), None);
-        let obstacle = segment(directory.path(), 3).with_extension("seg.tmp");
-        fs::create_dir(&obstacle).expect("in the way");
-        let mut seqs = 1..;
-        write_into_segment(&mut writer, &mut seqs, 2).expect("segment 2 was ready");
-        let fault = loop {
-            match writer.spare_fault() {
-                Some(fault) => break fault,
-                None => std::thread::yield_now(),
-            }
-        };
-        assert!(fault.contains("directory"), "{fault}");
-        if is_gone_in_time {
-            fs::remove_dir(&obstacle).expect("out of the way");
-            write_into_segment(&mut writer, &mut seqs, 5).expect("made when it was needed");
-            assert_eq!(writer.spare_fault(), None, "later spares were ready");
-            writer.close().expect("closed");
-        } else {
-            let refused = write_into_segment(&mut writer, &mut seqs, 3);
-            assert!(matches!(refused, Err(WriteError::Io(_))), "{refused:?}");
-            assert!(matches!(writer.close(), Err(WriteError::Poisoned)));
-            fs::remove_dir(&obstacle).expect("out of the way");
-        }
-        assert_eq!(
-            reopen(directory.path(), &DENSE).expect("whole").1.last_seq,
-            seqs.start - 1 - u64::from(!is_gone_in_time)
-        );
-    }
-}
-
 #[test]
 fn a_journal_that_lost_its_name_is_not_taken_for_another_or_for_none() {
     let directory = scratch();

@@ -194,6 +194,28 @@ pub fn fix_checksum(segment: &mut [u8], at: usize, len: usize) {
 }
 
 /// Every file of the directory by name; subdirectories are left out.
+/// Waits until the writer's helper has made all that it keeps ready, so that nothing is added to the directory any more.
+pub fn stocked(writer: &Writer, directory: &Path) {
+    while writer.room().spares < 2 || !directory.join("reserve.bin").exists() {
+        std::thread::yield_now();
+    }
+}
+
+/// Directories under the temporary names of segments and of the reserve stand for a disk that is full for a while.
+pub fn fill_up(directory: &Path, segments: std::ops::Range<u64>) {
+    for number in segments {
+        fs::create_dir(segment(directory, number).with_extension("seg.tmp")).expect("in the way");
+    }
+    fs::create_dir(directory.join("reserve.bin.tmp")).expect("in the way");
+}
+
+pub fn make_space(directory: &Path, segments: std::ops::Range<u64>) {
+    for number in segments {
+        fs::remove_dir(segment(directory, number).with_extension("seg.tmp")).expect("out of the way");
+    }
+    fs::remove_dir(directory.join("reserve.bin.tmp")).expect("out of the way");
+}
+
 pub fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(directory)
         .expect("listed")
