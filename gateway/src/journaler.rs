@@ -2,6 +2,7 @@
 //! makes it durable as the sync mode says, and publishes the released watermark. While a sync runs, the engine goes on,
 //! and what it says meanwhile is the next group: batches are as large as the disk is slow.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 
 use journal::{Kind, Record, WriteError, Writer};
@@ -12,14 +13,17 @@ use crate::log::Entry;
 use crate::release::{Release, SyncMode};
 use crate::ring::{Bell, LogReader};
 use crate::snapshots::reference::SnapshotReference;
+use crate::space::{Level, Space, charge, charge_max};
 use crate::stage::{Ending, Released, Stage};
 
 /// A group is closed at the next command once it holds this many bytes.
 const GROUP_BYTES: usize = 1 << 20;
 /// After this long without a command the durable mark is made durable itself, once.
 const IDLE_NS: u64 = 50_000_000;
-/// How often the spare segment is looked at.
-const LOOK_NS: u64 = 1_000_000_000;
+/// How often it is looked at whether something that a rotation needs could not be made.
+const LOOK_NS: u64 = 100_000_000;
+/// How long a group that found no segment rests.
+const RETRY_NS: u64 = 100_000_000;
 
 pub struct Journaler {
     /// Taken at the end, when it is closed.
@@ -36,8 +40,16 @@ pub struct Journaler {
     /// When the last group was synced, until the mark has followed it.
     unmarked_ns: Option<u64>,
     look_ns: u64,
-    /// The fault of the spare segment that was told.
+    /// The fault that was told.
     told: Option<String>,
+    space: Space,
+    level: Level,
+    command_bytes: u64,
+    /// Before the first command of this life.
+    first_seq: u64,
+    /// No segment was found for the open group; it is tried again then.
+    retry_ns: Option<u64>,
+    directory: PathBuf,
     to_record: Receiver<SnapshotReference>,
     recorded: Sender<u64>,
     /// Appended and not yet durable.
@@ -60,13 +72,27 @@ pub struct Parts {
     /// Told of each that does, durably.
     pub recorded: Sender<u64>,
     pub release: Release,
+    pub space: Space,
+    /// Where the venue stood when its last life ended.
+    pub level: Level,
+    /// Of the log ring, for the largest command.
+    pub room_bytes: usize,
+    /// Where the journal lies.
+    pub directory: PathBuf,
 }
 
 impl Journaler {
     pub fn new(parts: Parts) -> Journaler {
-        let Parts { writer, log, released, net, matcher, ending, clock, to_record, recorded, release } =
-            parts;
-        Journaler {
+        let Parts {
+            writer, log, released, net, matcher, ending, clock, to_record, recorded, release, ..
+        } = parts;
+        let mut stage = Journaler {
+            first_seq: writer.last().0,
+            space: parts.space,
+            level: parts.level,
+            command_bytes: charge_max(parts.room_bytes),
+            retry_ns: None,
+            directory: parts.directory,
             writer: Some(writer),
             log,
             released,
@@ -82,7 +108,9 @@ impl Journaler {
             to_record,
             recorded,
             recording: None,
-        }
+        };
+        stage.measure();
+        stage
     }
 
     /// Copies what is there, at most one group. A group of the mode `sync` holds one command.
@@ -121,37 +149,86 @@ impl Journaler {
         Ok(1)
     }
 
-    /// Says once per fault that the next segment could not be made; there is still the rest of this one to mend it.
+    /// Says how the venue stands with its disk, once per change.
     fn look_ahead(&mut self, now_ns: u64) {
         if now_ns < self.look_ns {
             return;
         }
         self.look_ns = now_ns + LOOK_NS;
         let fault = self.writer.as_ref().and_then(Writer::spare_fault);
-        if let Some(fault) = fault.as_ref().filter(|fault| self.told.as_ref() != Some(fault)) {
-            warn(format_args!(
-                "the next journal segment cannot be made: {fault}; the venue stops when this one is full"
-            ));
+        if fault == self.told {
+            return;
+        }
+        match &fault {
+            Some(fault) => warn(format_args!(
+                "the journal is short of segments: {fault}; {}; below a tenth of the active segment nothing is added any \
+                 more, and at its end the venue halts until there is space",
+                self.free_space()
+            )),
+            None => warn("the journal has its segments again"),
         }
         self.told = fault;
     }
 
+    fn free_space(&self) -> String {
+        let shown = self.directory.display();
+        match rustix::fs::statvfs(&self.directory) {
+            Ok(found) => format!("{} bytes are free in {shown}", found.f_bavail * found.f_frsize),
+            Err(error) => format!("the free space in {shown} is unknown: {error}"),
+        }
+    }
+
+    /// Tells the engine's stage how much it may go on with, when everything that was copied is written.
+    fn measure(&mut self) {
+        let Some(writer) = self.writer.as_ref() else { return };
+        let (room, commands) = (writer.room(), writer.last().0 - self.first_seq);
+        let level = self.level.next(room, self.command_bytes);
+        self.space.publish(level, room, charge(self.log.position(), commands), self.command_bytes);
+        if level != self.level {
+            self.level = level;
+            self.matcher.ring();
+            let free = self.free_space();
+            match level {
+                Level::Enough => warn("the journal has space again: the venue goes on"),
+                Level::Low => warn(format_args!("the journal is nearly full: cancel-only; {free}")),
+                Level::Nothing => {
+                    warn(format_args!("the journal is full: halted until there is space; {free}"))
+                }
+            }
+        }
+    }
+
     fn group(&mut self) -> Result<usize, WriteError> {
-        self.look_ahead(self.clock.now_ns());
+        let now_ns = self.clock.now_ns();
+        self.look_ahead(now_ns);
         if !self.follow_the_disk()? {
             // A sync is under way, so there is something to look at again, and nothing has come to its end.
             return Ok(1);
         }
-        let copied = self.copy()? + self.record_snapshot()?;
+        let copied = match self.retry_ns {
+            Some(at) if now_ns < at => return Ok(0),
+            Some(_) => 1,
+            None if self.level == Level::Enough => self.copy()? + self.record_snapshot()?,
+            None => self.copy()?,
+        };
         if copied > 0 {
-            self.log.release();
-            self.matcher.ring();
             // Whoever asked for a record of a snapshot is told that it is durable.
             let waits = self.release.mode.waits_for_the_disk() || self.recording.is_some();
             let writer = self.writer.as_mut().expect("something was copied into it");
-            let written = writer.close_group()?;
+            let written = match writer.close_group() {
+                // Where nothing comes any more, there is nobody who would make space for it.
+                Err(WriteError::NoSpace(_)) if !self.ending.engine_done() => {
+                    self.retry_ns = Some(now_ns + RETRY_NS);
+                    return Ok(0);
+                }
+                closed => closed?,
+            };
+            self.retry_ns = None;
             let released = if waits { writer.sync()? } else { written };
             writer.watermarks().publish_released(released);
+            self.measure();
+            self.log.release();
+            self.matcher.ring();
             self.released.publish(released);
             self.net.ring();
             if let Some(seq) = self.recording.take() {
@@ -164,11 +241,17 @@ impl Journaler {
             } else {
                 self.unsynced_ns.get_or_insert(now_ns);
             }
-        } else if self.unmarked_ns.is_some_and(|since| self.clock.now_ns() > since + IDLE_NS) {
+            return Ok(copied);
+        }
+        self.measure();
+        if self.space.is_halted() {
+            // All that was said stands complete on the disk, whatever becomes of the venue.
+            self.writer.as_mut().map_or(Ok(()), Writer::seal)?;
+        } else if self.unmarked_ns.is_some_and(|since| now_ns > since + IDLE_NS) {
             self.writer.as_mut().map_or(Ok(()), Writer::sync_mark)?;
             self.unmarked_ns = None;
         }
-        Ok(copied)
+        Ok(0)
     }
 
     /// Lets the disk follow a mode that does not wait for it. False while more is not durable than may be: then nothing is

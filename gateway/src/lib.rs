@@ -40,6 +40,7 @@ pub mod serve;
 pub mod session;
 pub mod shell;
 pub mod snapshots;
+pub mod space;
 pub mod stage;
 pub mod tools;
 pub mod venue_id;

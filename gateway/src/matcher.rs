@@ -5,12 +5,14 @@
 use engine::event::EventSink;
 use engine::limits::{EVENT_BYTES_MAX, GROUP_EVENT_BYTES_MAX};
 use engine::message::{HEADER_BYTES, ORIGIN_BYTES, Origin};
-use engine::{Engine, LookAhead, Sequenced};
+use engine::reject::Reject;
+use engine::{Engine, LookAhead, Sequenced, Standstill};
 use zerocopy::IntoBytes;
 
 use crate::clock::Clock;
 use crate::log::{Entry, LOG_HEADER_BYTES};
 use crate::ring::{Bell, IngressReceiver, LogWriter, RECORD_BYTES_MAX, frame_space};
+use crate::space::{Level, Space, charge, charge_max};
 use crate::stage::{Ending, Stage};
 
 /// Commands per poll: one clock reading serves them all.
@@ -29,6 +31,9 @@ pub struct Matcher {
     net: Bell,
     ending: Ending,
     room_bytes: usize,
+    space: Space,
+    /// Before the first command of this life.
+    first_seq: u64,
     mark_every: u64,
     marked_seq: u64,
     finished: bool,
@@ -40,6 +45,7 @@ enum Step {
     Applied,
     /// Nothing came, and nothing of an earlier command is left to do.
     Empty,
+    /// Neither on the log ring nor, perhaps, in the journal.
     NoRoom,
 }
 
@@ -54,6 +60,7 @@ pub struct Parts {
     /// Rung when the ingress ring has room again.
     pub net: Bell,
     pub ending: Ending,
+    pub space: Space,
     pub mark_every: u64,
 }
 
@@ -83,7 +90,9 @@ impl Matcher {
         let limits = parts.engine.limits().expect("the genesis opened the venue");
         Matcher {
             room_bytes: room_bytes(limits.events_per_command()),
+            first_seq: parts.engine.last_seq(),
             marked_seq: parts.engine.last_seq(),
+            space: parts.space,
             engine: parts.engine,
             ingress: parts.ingress,
             ahead: LookAhead::new(),
@@ -100,7 +109,7 @@ impl Matcher {
     /// The next command, if there is one and room for all that it may say. What the rules make due goes first (5.6, 8.2);
     /// an idle matcher looks often enough for a deadline, because no stage sleeps for long.
     fn step(&mut self, now_ns: u64) -> Step {
-        if !self.log.has_room(self.room_bytes) {
+        if !self.log.has_room(self.room_bytes) || !self.has_space() {
             return Step::NoRoom;
         }
         let (seq, ts_ns) = (self.engine.last_seq() + 1, now_ns.max(self.engine.last_ts_ns()));
@@ -121,6 +130,53 @@ impl Matcher {
         }
         self.log.publish();
         Step::Applied
+    }
+
+    /// Is there room in the journal for one more command and all that it may say?
+    fn has_space(&self) -> bool {
+        let commands = self.engine.last_seq() - self.first_seq;
+        self.space.allows(charge(self.log.position(), commands) + charge_max(self.room_bytes))
+    }
+
+    /// Has the venue stand still as the disk demands (10.6), and go on when it can. False while nothing is to be sequenced.
+    /// What had come before a halt was seen is answered before it ends, so that nobody trades on old orders.
+    fn keep_to_the_disk(&mut self, now_ns: u64) -> bool {
+        let reason = Reject::JournalFull;
+        match (self.space.level(), self.engine.standstill()) {
+            (Level::Enough, Standstill::None | Standstill::Halted(_)) => true,
+            (Level::Enough, Standstill::CancelOnly(_)) => {
+                self.stand(now_ns, Standstill::None);
+                true
+            }
+            (Level::Low, Standstill::None) => {
+                self.stand(now_ns, Standstill::CancelOnly(reason));
+                true
+            }
+            (Level::Low, Standstill::CancelOnly(_)) => true,
+            (Level::Low | Level::Nothing, Standstill::Halted(_)) => {
+                self.space.halted(true);
+                false
+            }
+            (Level::Nothing, _) => {
+                let stands = self.stand(now_ns, Standstill::Halted(reason));
+                self.space.halted(stands);
+                false
+            }
+        }
+    }
+
+    /// One `VenueState` and a mark behind it. A halt takes what was kept for it, anything else what everybody takes.
+    fn stand(&mut self, now_ns: u64, standstill: Standstill) -> bool {
+        let is_halt = matches!(standstill, Standstill::Halted(_));
+        if !self.log.has_room(self.room_bytes) || !is_halt && !self.has_space() {
+            return false;
+        }
+        let (seq, ts_ns) = (self.engine.last_seq() + 1, now_ns.max(self.engine.last_ts_ns()));
+        apply(&mut self.engine, &mut self.log, seq, ts_ns, &Origin::venue(), &standstill.message());
+        self.mark();
+        self.log.publish();
+        self.journal.ring();
+        true
     }
 
     /// Has the engine look at the commands that came, as many as it can keep in sight. Whoever was never seen stands in front of the
@@ -167,6 +223,12 @@ impl Stage for Matcher {
         // Read before the ring is: what was pushed before the ingress closed is seen below.
         let closed = self.ending.ingress_closed();
         let now_ns = self.clock.now_ns();
+        if !self.keep_to_the_disk(now_ns) {
+            if closed {
+                self.finish();
+            }
+            return 0;
+        }
         let is_large = self.engine.is_large();
         let mut applied = 0;
         let mut last = Step::Applied;
@@ -180,6 +242,9 @@ impl Stage for Matcher {
         if applied > 0 {
             self.journal.ring();
             self.net.ring();
+        } else if last == Step::Empty && matches!(self.engine.standstill(), Standstill::Halted(_)) {
+            let goes_on = self.stand(now_ns, Standstill::None);
+            self.space.halted(!goes_on);
         } else if closed && last == Step::Empty {
             self.finish();
         }

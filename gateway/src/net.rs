@@ -24,7 +24,8 @@ use crate::outbox::{Notice, Outboxes, Stream};
 use crate::peers::Peers;
 use crate::release::SyncMode;
 use crate::ring::{Bell, IngressSender, LogReader};
-use crate::session::{Door, Verdict, heartbeat, payload_parts};
+use crate::session::{self, Door, Verdict, heartbeat, payload_parts};
+use crate::space::Space;
 use crate::stage::{Ending, Released, Stage};
 
 const LISTENER: Token = Token(usize::MAX - 1);
@@ -69,6 +70,7 @@ pub struct Net {
     keys: Keys,
     engine_epoch: u64,
     sync_mode: SyncMode,
+    space: Space,
     clock: Clock,
     ending: Ending,
     timer_ns: u64,
@@ -93,6 +95,7 @@ pub struct Parts {
     pub engine_epoch: u64,
     /// Told to whoever asks for a challenge.
     pub sync_mode: SyncMode,
+    pub space: Space,
     pub clock: Clock,
     pub ending: Ending,
 }
@@ -135,6 +138,7 @@ impl Net {
             keys: parts.keys,
             engine_epoch: parts.engine_epoch,
             sync_mode: parts.sync_mode,
+            space: parts.space,
             timer_ns: parts.clock.now_ns(),
             clock: parts.clock,
             ending: parts.ending,
@@ -287,6 +291,7 @@ impl Net {
             keys: &self.keys,
             engine_epoch: self.engine_epoch,
             sync_mode: self.sync_mode,
+            is_halted: self.space.is_halted(),
             now_ns,
             nonce: fresh_nonce,
         };
@@ -350,7 +355,12 @@ impl Net {
                 break;
             }
             match entry.kind() {
-                Kind::Command => self.outboxes.command(payload),
+                Kind::Command => {
+                    self.outboxes.command(payload);
+                    if let Some(notice) = session::standstill_notice(payload) {
+                        self.peers.tell_all(notice.as_bytes(), now_ns);
+                    }
+                }
                 Kind::Event => {
                     hand_out(&mut self.outboxes, &mut self.peers, &mut self.history, payload, now_ns);
                 }

@@ -253,6 +253,14 @@ impl Peers {
         self.hand_over(slot);
     }
 
+    /// To every member that is here.
+    pub fn tell_all(&mut self, message: &[u8], now_ns: u64) {
+        let sessions: Vec<u64> = self.by_session.keys().copied().collect();
+        for session in sessions {
+            self.tell(session, 0, message, now_ns);
+        }
+    }
+
     /// This connection of the session, if it is its connection still.
     fn asker(&mut self, session: u64, connection: u32) -> Option<(usize, &mut Connection)> {
         let slot = *self.by_session.get(&session)?;

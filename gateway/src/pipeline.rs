@@ -26,6 +26,7 @@ use crate::net::{self, Net, WAKER};
 use crate::recovery::Recovered;
 use crate::ring::{self, Bell, Sleeper};
 use crate::snapshots::keeper::Line;
+use crate::space::{Level, Space};
 use crate::stage::{Ending, Released, Stage};
 
 const INGRESS_BYTES: usize = 4 << 20;
@@ -76,6 +77,9 @@ pub fn build(
     let (log_writer, mut log_readers) = ring::log(log_bytes, 2);
     let (net_log, journal_log) = (log_readers.remove(0), log_readers.remove(0));
     let released = Released::at(engine.last_seq());
+    let level = Level::behind(engine.standstill());
+    let space = Space::at(level);
+    let directory = recovered.journal.clone();
 
     let accounts = engine.sessions().map(|session| (session.id, session.account)).filter(|it| it.1 != 0);
     let (desk, clerk) = history::open(Office {
@@ -98,6 +102,7 @@ pub fn build(
         keys,
         engine_epoch: engine.engine_epoch(),
         sync_mode: config.journal.sync,
+        space: space.clone(),
         clock: clock.clone(),
         ending: ending.clone(),
     })?;
@@ -109,6 +114,7 @@ pub fn build(
         journal: journal_bell,
         net: net_bell.clone(),
         ending: ending.clone(),
+        space: space.clone(),
         mark_every: config.journal.mark_every,
     });
     let (references, to_record) = channel();
@@ -124,6 +130,10 @@ pub fn build(
         ending: ending.clone(),
         clock,
         release: config.release(),
+        space,
+        level,
+        room_bytes: room_bytes(events),
+        directory,
     });
     Ok(Pipeline {
         net,

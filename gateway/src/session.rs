@@ -2,13 +2,15 @@
 //! and the time in, a verdict out; it owns no socket and no ring. Sequence numbers are judged by the engine alone, so that
 //! they are judged once and stand in the journal.
 
-use engine::command::{Logon, MassQuote, Quotes, Refused, session_block_bytes};
+use engine::command::{Logon, MassQuote, Quotes, Refused, VenueState, session_block_bytes};
 use engine::event::{LogonReject, SessionReject};
 use engine::limits::{KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN};
-use engine::message::{Framed, ORIGIN_POSSIBLE_RESEND, Origin, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION, split};
+use engine::message::{
+    Framed, ORIGIN_POSSIBLE_RESEND, Origin, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION, block, split,
+};
 use engine::reject::Reject;
-use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::config::Keys;
 use crate::frame::{self, CLIENT_FLAGS, Frame, POSSIBLE_RESEND};
@@ -21,6 +23,8 @@ use engine::message::Message;
 
 /// A peer has this long for each step up to the logon.
 pub const LOGON_STEP_NS_MAX: u64 = 5_000_000_000;
+/// What a logon is told to wait while the venue is halted.
+const HALT_RETRY_MS: u32 = 1_000;
 /// Failed logons on one connection before it is closed.
 pub const LOGON_FAILURES_MAX: u32 = 3;
 
@@ -64,6 +68,8 @@ pub struct Door<'a> {
     pub keys: &'a Keys,
     pub engine_epoch: u64,
     pub sync_mode: SyncMode,
+    /// Nothing is sequenced: the journal is full.
+    pub is_halted: bool,
     pub now_ns: u64,
     /// Fresh random bytes for a challenge; drawn only when one is made.
     pub nonce: fn() -> Option<[u8; 32]>,
@@ -128,6 +134,8 @@ impl Session {
             // A challenge is used by the first logon that names it, good or bad.
             (State::Connected | State::Challenged { .. }, Logon::TEMPLATE) => self.logon(frame, door, out),
             (State::Established { session_id }, 0..100) => session_message(*session_id, frame, door, out),
+            // Its number is not used up, and after the next logon it may come again.
+            (State::Established { .. }, _) if door.is_halted => Verdict::Close(Some(Reject::JournalFull)),
             (State::Established { session_id }, _) => application(*session_id, self.connection, frame, door),
             _ => Verdict::Close(Some(Reject::NotEstablished)),
         }
@@ -177,6 +185,15 @@ impl Session {
         let session_id = logon.session_id.get();
         match verify(&before, logon, self.deadline_ns, door) {
             Err(code) => self.refuse(session_id, code, door, out),
+            Ok(()) if door.is_halted => {
+                let reject = LogonReject {
+                    retry_after_ms: U32::new(HALT_RETRY_MS),
+                    ..logon_reject(session_id, Reject::JournalFull)
+                };
+                frame::append(out, 0, 0, door.now_ns, reject);
+                self.deadline_ns = door.now_ns + LOGON_STEP_NS_MAX;
+                Verdict::Done
+            }
             Ok(()) => {
                 self.state = State::LogonPending { session_id };
                 self.deadline_ns = u64::MAX;
@@ -299,6 +316,20 @@ fn session_message<'a>(
     };
     frame::append(out, 0, 0, door.now_ns, reject);
     Verdict::Done
+}
+
+/// What members are told when the venue stops what adds, halts, or goes on (rules, 10.6): a reject of no command of theirs,
+/// with the code of the reason, 0 where it goes on.
+pub fn standstill_notice(payload: &[u8]) -> Option<Framed<SessionReject>> {
+    let (origin, message) = Origin::ref_from_prefix(payload).ok()?;
+    let state = block::<VenueState>(message).filter(|_| origin.session.get() == 0)?;
+    Some(Framed::new(SessionReject {
+        ref_seq: U64::new(0),
+        code: state.code,
+        ref_template_id: U16::new(VenueState::TEMPLATE),
+        ref_field_id: U16::new(0),
+        pad_a: U16::new(0),
+    }))
 }
 
 pub fn heartbeat(next_seq: u64, ack_seq: u64, echo: u64) -> Heartbeat {

@@ -51,7 +51,7 @@ fn nonce() -> Option<[u8; 32]> {
 }
 
 fn door(keys: &Keys) -> Door<'_> {
-    Door { keys, engine_epoch: 1, sync_mode: SyncMode::Group, now_ns: NOW_NS, nonce }
+    Door { keys, engine_epoch: 1, sync_mode: SyncMode::Group, is_halted: false, now_ns: NOW_NS, nonce }
 }
 
 fn hello() -> Hello {

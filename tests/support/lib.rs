@@ -4,6 +4,7 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod crowd;
 pub mod fuzz;
 pub mod heard;
 pub mod member;

@@ -56,7 +56,15 @@ pub struct Home {
 impl Home {
     /// `edit` changes the written configuration.
     pub fn new(edit: impl FnOnce(String) -> String) -> Home {
-        let directory = tempfile::tempdir().expect("there is room for a venue");
+        Home::made(tempfile::tempdir().expect("there is room for a venue"), edit)
+    }
+
+    /// The same on a file system of the caller's choice.
+    pub fn within(parent: &Path, edit: impl FnOnce(String) -> String) -> Home {
+        Home::made(tempfile::tempdir_in(parent).expect("there is room for a venue"), edit)
+    }
+
+    fn made(directory: TempDir, edit: impl FnOnce(String) -> String) -> Home {
         let (socket, address) = reserved();
         let home = Home { directory, _reserved: socket };
         let listen = ["--listen", &address.to_string()];
@@ -126,8 +134,14 @@ impl Venue {
 
     /// The same with its standard error somewhere else.
     pub fn spawn_with(command: &str, home: &Home, notes: Stdio) -> Venue {
-        let mut child = Command::new(program("ballast"))
-            .args([command, home.shown()])
+        let mut serve = Command::new(program("ballast"));
+        serve.args([command, home.shown()]);
+        Venue::run(serve, notes)
+    }
+
+    /// A command that becomes the venue.
+    pub fn run(mut command: Command, notes: Stdio) -> Venue {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(notes)

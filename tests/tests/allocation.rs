@@ -17,8 +17,9 @@ use gateway::clock::Clock;
 use gateway::log::Entry;
 use gateway::matcher::{Matcher, Parts, room_bytes};
 use gateway::ring::{LogReader, doorbell, ingress, log};
+use gateway::space::{Level, Space};
 use gateway::stage::{Ending, Stage};
-use journal::Kind;
+use journal::{Kind, Room};
 use tests::heard;
 use tests::orders::{cancel, limit};
 use tests::workload::{Draw, Profile, Sequenced, Step, Stream, bytes};
@@ -146,6 +147,10 @@ fn run(engine: Engine, steps: &[Step]) -> ([Cost; 2], Seen, Matcher) {
     let (journal, _journal_sleeper) = doorbell();
     let (net, _net_sleeper) = doorbell();
     let ending = Ending::default();
+    // A disk without an end.
+    let space = Space::at(Level::Enough);
+    let room = Room { left_bytes: 0, segment_bytes: 1 << 60, spares: 2, is_short: false };
+    space.publish(Level::Enough, room, 0, 0);
     let parts = Parts {
         engine,
         ingress: receiver,
@@ -154,6 +159,7 @@ fn run(engine: Engine, steps: &[Step]) -> ([Cost; 2], Seen, Matcher) {
         journal,
         net,
         ending: ending.clone(),
+        space,
         mark_every: MARK_EVERY,
     };
     let mut seen = Seen::default();

@@ -66,6 +66,7 @@ fn passes(code: Reject) -> bool {
             | Reject::SlowConsumer
             | Reject::HeartbeatLost
             | Reject::NotPrimary
+            | Reject::JournalFull
     )
 }
 

@@ -118,6 +118,11 @@ impl LogWriter {
         unsafe { self.shared.memory.payload_mut(payload, frame_bytes) }
     }
 
+    /// Bytes that all frames so far took, padding included. A reader that has passed them all stands at the same.
+    pub fn position(&self) -> u64 {
+        self.staged
+    }
+
     /// Makes all staged frames visible at once.
     #[inline]
     pub fn publish(&mut self) {
@@ -187,6 +192,11 @@ impl LogReader {
         let payload_bytes = (self.cursor_end - self.cursor) as usize - WORD_BYTES;
         self.shared.memory.witness_read(self.cursor + WORD_BYTES as u64, payload_bytes);
         self.cursor = self.cursor_end;
+    }
+
+    /// Where the writer stood when it had staged what was passed so far.
+    pub fn position(&self) -> u64 {
+        self.cursor
     }
 
     /// Gives all frames passed so far back to the writer; once per batch.
