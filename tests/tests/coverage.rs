@@ -2,11 +2,14 @@
 
 use tests::workload::{Coverage, Features, Profile, Stream};
 
+/// The standard profile meets every capacity; only where there is room can an account spend its looks (rule 12.6).
 #[test]
-fn the_standard_profile_reaches_every_answer() {
+fn two_profiles_together_reach_every_answer() {
     let mut coverage = Coverage::default();
-    for seed in 1..=16 {
-        let mut stream = Stream::new(seed, Profile::STANDARD);
+    let streams =
+        (1..=16).map(|seed| (seed, Profile::STANDARD)).chain((1..=4).map(|seed| (seed, Profile::ROOMY)));
+    for (seed, profile) in streams {
+        let mut stream = Stream::new(seed, profile);
         for _ in 0..30_000 {
             stream.advance();
         }

@@ -26,7 +26,13 @@ struct Cut {
     snapshot: Vec<u8>,
 }
 
+/// As the venue ends a group that has grown so large.
+const GROUP_BYTES: usize = 1 << 20;
+
 fn append(writer: &mut Writer, command: &Sequenced, digest: Option<[u8; 32]>) {
+    if writer.open_group_bytes() >= GROUP_BYTES {
+        writer.close_group().expect("there is room");
+    }
     let (seq, ts_ns) = (command.seq, command.ts_ns);
     let record = |kind, sub, payload| Record { seq, ts_ns, kind, version: 1, flags: 0, sub, payload };
     let payload = [command.step.origin.as_bytes(), &command.step.message].concat();
