@@ -109,11 +109,6 @@ impl Venue {
         let entry = self.positions.find(account_id, instrument_id);
         let lots = if form.is_reduce_only { self.cut_to_reduce(entry, side, form.lots)? } else { form.lots };
         let walk = Walk { account: account_id, stp, side, ticks, lots };
-        if tif == Tif::Fok {
-            let found = self.fillable(instrument, walk);
-            // How much there is would tell what icebergs hide.
-            must(found == lots, refused(Reject::FokNotFillable, 0))?;
-        }
         let is_market = ord_type == OrdType::Market;
         let valued = if is_market { instrument.mark } else { ticks };
         self.instruments.check_value(instrument_id, valued, lots)?;
@@ -124,10 +119,15 @@ impl Venue {
             self.check_room(account_id, instrument_id, entry, form.is_special)?;
         }
         let priced = if is_market { self.worst_price(instrument, walk) } else { ticks };
-        match self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots }) {
-            Some(short) => Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire())),
-            None => Ok(Admitted { form, lots, ticks, position: entry, group }),
+        if let Some(short) =
+            self.margin_shortfall(instrument_id, &position, Asked { side, ticks: priced, lots })
+        {
+            return Err(refused(Reject::InsufficientMargin, 0).with_detail(short.to_wire()));
         }
+        // Last, and without a number: it tells what icebergs hide, and so only whom it would have bound.
+        let fits = tif != Tif::Fok || self.is_fillable(instrument, walk);
+        must(fits, refused(Reject::FokNotFillable, 0))?;
+        Ok(Admitted { form, lots, ticks, position: entry, group })
     }
 
     /// Rules 4.2, 5.10 and 5.30.

@@ -9,6 +9,9 @@ use crate::command::{MassQuote, QuoteEntry, VenueOpen};
 use crate::event::{MassQuoteAck, QuoteAckEntry};
 use crate::message::{GroupSize, HEADER_BYTES, ROUTE_BYTES};
 
+/// Orders of the other side that a look ahead of Fok and Market orders takes in (rules 4.14 and 4.18).
+pub const WALK_ORDERS_MAX: u32 = 4_096;
+
 /// Largest frame that a session may send, header included.
 pub const FRAME_BYTES_MAX: usize = 8192;
 /// Ceiling of `Limits::matches_per_command`.

@@ -233,15 +233,30 @@ fn a_prevented_trade_takes_what_is_shown_last() {
     assert_eq!(shown(&desk), [(1, 2, 2)]);
 }
 
-/// A market order is priced with what is hidden (rule 4.18): there is no reaching behind it.
+/// A market order is priced with what is shown (rule 4.18), so that what it lacks tells nothing of what is hidden.
 #[test]
-fn margin_counts_what_is_hidden() {
-    // Ten lots at 100 need 10 % and a fee of 0.5 each.
+fn margin_counts_what_is_shown() {
+    let lacks = |hidden: u32| {
+        let mut desk = Desk::open(0);
+        desk.play("50 deposit account=4 amount=105500000\n50 deposit account=5 amount=1000000000");
+        desk.play(&format!("20 sell {hidden}@100 #1 display=1\n20 sell 10@200 #2"));
+        desk.play("10 buy 10@market #1 ioc")
+    };
+    let said = lacks(9);
+    assert!(said.contains("InsufficientMargin"), "{said}");
+    assert_eq!(said, lacks(100));
+}
+
+/// Rule 4.14 is judged last: who could not trade anyway does not learn what is hidden.
+#[test]
+fn a_fok_that_cannot_be_paid_finds_nothing_out() {
     let mut desk = Desk::open(0);
-    desk.play("50 deposit account=4 amount=105500000\n50 deposit account=5 amount=1000000000");
-    desk.play("20 sell 10@100 #1 display=1\n20 sell 10@200 #2");
-    let said = desk.play("10 buy 10@market #1 ioc");
-    assert!(said.contains("Accepted"), "{said}");
+    desk.play("50 deposit account=4 amount=1000000\n50 deposit account=5 amount=1000000000");
+    desk.play("20 sell 50@100 #1 display=1");
+    for lots in [49, 50, 51] {
+        let said = desk.play(&format!("10 buy {lots}@100 #1 fok"));
+        assert!(said.contains("Rejected InsufficientMargin"), "{said}");
+    }
 }
 
 #[test]

@@ -206,7 +206,6 @@ fn rejected_sentence(rejected: &OrderRejected) -> String {
         }
         Some(Reject::MaxOrderValue) => format!(", at most {}", decimal::show(detail.into(), 6)),
         Some(Reject::PriceAboveBand | Reject::PriceBelowBand) => format!(", the bound is {}", price(detail)),
-        Some(Reject::FokNotFillable) => format!(", {} could be filled", count(detail)),
         Some(Reject::DuplicateClOrdId) => format!(", by order {}", rejected.order_id),
         _ => String::new(),
     };

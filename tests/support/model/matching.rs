@@ -10,6 +10,8 @@ const CANCEL_BOTH: u8 = 4;
 /// The scope of 12.3.
 const PRODUCT: u8 = 5;
 const MMP_GROUP: u8 = 6;
+/// Orders that a look ahead takes in.
+pub(super) const SEEN_AHEAD: usize = 4096;
 
 /// What a `Continue` is due for (5.6).
 #[derive(Clone, Copy)]
@@ -115,9 +117,16 @@ impl Model {
         queue
     }
 
+    /// As far as a look ahead goes (4.14, 4.18).
+    pub(super) fn seen_ahead(&self, taker: &Order) -> Vec<Order> {
+        let mut queue = self.queue(taker);
+        queue.truncate(SEEN_AHEAD);
+        queue
+    }
+
     /// 4.14 and 8.12.
     pub(super) fn fillable(&self, taker: &Order) -> i128 {
-        let queue = self.queue(taker);
+        let queue = self.seen_ahead(taker);
         let ends = |maker: &&Order| self.own(taker, maker) && taker.stp_mode != CANCEL_MAKER;
         let end = queue.iter().find(ends).map(|maker| maker.price);
         let before_the_end = queue.iter().take_while(|maker| !ends(maker));

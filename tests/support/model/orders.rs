@@ -147,12 +147,6 @@ impl Model {
         within_band(instrument, order.buy, asked, 2)?;
         let price = self.passive(flags, order.instrument, order.buy, asked)?;
         let order = self.cut(Order { price, ..order })?;
-        if order.tif == FOK {
-            let fillable = self.fillable(&order);
-            if fillable < order.leaves {
-                return Err(refusal(Reject::FokNotFillable, 0));
-            }
-        }
         let counted = Order { price: if order.market { instrument.mark } else { price }, ..order };
         self.within_value(&counted)?;
         self.within_position(&order, None)?;
@@ -161,6 +155,7 @@ impl Model {
         }
         let probe = Order { price: self.margin_price(&order), ..order };
         self.affordable(&probe, None)?;
+        demand(order.tif != FOK || self.fillable(&order) >= order.leaves, Reject::FokNotFillable, 0)?;
         Ok(order)
     }
 
@@ -229,12 +224,15 @@ impl Model {
         }
         let mut wanted = order.leaves;
         let mut worst = self.instruments[&order.instrument].mark;
-        for maker in self.queue(order).into_iter().filter(|maker| !self.own(order, maker)) {
+        for maker in self.seen_ahead(order).into_iter().filter(|maker| !self.own(order, maker)) {
             if wanted <= 0 {
                 break;
             }
-            wanted -= maker.leaves;
+            wanted -= maker.in_sight();
             worst = if order.buy { worst.max(maker.price) } else { worst.min(maker.price) };
+        }
+        if wanted > 0 && self.queue(order).len() >= matching::SEEN_AHEAD {
+            worst = if order.buy { worst.max(order.price) } else { worst.min(order.price) };
         }
         worst
     }
