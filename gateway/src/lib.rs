@@ -4,6 +4,7 @@
 // A print that cannot be written panics: `cli::say` and `cli::warn` do not.
 #![deny(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod canceling;
 pub mod cli;
 pub mod client;
 pub mod client_config;

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::command::NewOrder;
-use zerocopy::little_endian::{I64, U16, U64};
+use zerocopy::little_endian::{I64, U16, U32, U64};
 
 use crate::client::orders::{self, Tif};
 use crate::decimal;
@@ -17,6 +17,8 @@ HOW, any of:
   post | slide                  refused if it would take; moved to where it would not
   show=LOTS                     an iceberg, which shows so much at a time
   reduce                        only ever brings the position nearer to flat
+  stp=MODE[/N]                  of its own orders, or those of self-trade group N, that it meets: taker,
+                                maker or both are canceled, or decrement both by the smaller
   group=N                       one of the orders that protection group N cancels together";
 
 /// A hundred years are for ever.
@@ -29,7 +31,11 @@ pub struct Manner {
     display: Option<i64>,
     flags: u16,
     group: u16,
+    /// Mode on the wire, and the group that prevention spans.
+    self_trade: Option<(u8, u32)>,
 }
+
+const STP_MODES: [(&str, u8); 4] = [("taker", 2), ("maker", 3), ("both", 4), ("decrement", 5)];
 
 impl Manner {
     /// `None` where a word is unknown, or says again what one before it said.
@@ -57,6 +63,11 @@ impl Manner {
             Some(("show", lots)) if self.display.is_none() => {
                 Some(Manner { display: Some(lots.parse().ok()?), ..self })
             }
+            Some(("stp", said)) if self.self_trade.is_none() => {
+                let (name, group) = said.split_once('/').unwrap_or((said, "0"));
+                let (_, mode) = STP_MODES.iter().find(|(known, _)| *known == name)?;
+                Some(Manner { self_trade: Some((*mode, group.parse().ok()?)), ..self })
+            }
             Some(("group", number)) => {
                 let group = number.parse().ok().filter(|group| *group != 0)?;
                 Some(Manner { group, ..self.with_flag(orders::MMP)? })
@@ -82,6 +93,8 @@ impl Manner {
             display_qty: self.display.map_or(order.display_qty, I64::new),
             flags: U16::new(order.flags.get() | self.flags),
             mmp_group: U16::new(self.group),
+            stp_mode: self.self_trade.map_or(order.stp_mode, |(mode, _)| mode),
+            stp_group: self.self_trade.map_or(order.stp_group, |(_, group)| U32::new(group)),
             ..order
         }
     }
@@ -105,6 +118,22 @@ mod tests {
             order.flags.get(),
             order.mmp_group.get(),
         ))
+    }
+
+    #[test]
+    fn self_trades_are_prevented_as_was_said() {
+        let of = |words: &[&str]| {
+            let order = orders::limit(4, 1, Side::Buy, 1, 1, Tif::Gtc, 1);
+            Manner::read(words)
+                .map(|manner| manner.of(order, UNIX_EPOCH))
+                .map(|it| (it.stp_mode, it.stp_group.get()))
+        };
+        assert_eq!(of(&[]), Some((1, 0)));
+        assert_eq!(of(&["stp=maker"]), Some((3, 0)));
+        assert_eq!(of(&["post", "stp=decrement/7"]), Some((5, 7)));
+        for wrong in [&["stp=none"][..], &["stp=taker/x"], &["stp=both", "stp=both"]] {
+            assert_eq!(of(wrong), None);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use engine::units::Side;
 use engine::{Condition, TradingState, TriggerType};
 use zerocopy::little_endian::I64;
 
+use crate::canceling::Canceling;
 use crate::client::orders::{self, Tif};
 use crate::client::portfolio::Portfolio;
 use crate::client::{Body, Client, ClientError, ConnectOptions, Event};
@@ -44,6 +45,7 @@ const STATES: [(&str, TradingState); 6] = [
 const COMMANDS: &str = "\
 buy SYMBOL LOTS PRICE [HOW]     a limit order, which rests
 buy SYMBOL LOTS market [reduce] takes what there is; the rest is canceled
+buy SYMBOL LOTS mtl [HOW]       takes what there is at the best price; the rest rests there
 sell SYMBOL LOTS PRICE [HOW] | market [reduce]
 stop SIDE SYMBOL LOTS REFERENCE TRIGGER PRICE [HOW] | market [reduce]
                                 waits until mark, index or last is at TRIGGER or worse for SIDE
@@ -56,6 +58,8 @@ mmp N SECONDS FREEZE [qty=N] [count=N] [delta=N] [vega=N]
 mmp reset N                     ends a freeze
 modify cID LOTS PRICE [show=LOTS]  the new total, what is filled included, the new price, and what an iceberg shows
 cancel ID | cID | all           by the venue's order id, by the client's, as c7, or every open order
+cancel SCOPE [buy | sell]       SCOPE is session (what this session entered), on SYMBOL, underlying ID,
+                                product perpetual | future | combo [ID of the underlying], or group N
 open [SYMBOL]                   every open order of the account, as the venue has it now
 history FROM [TO] [cID]         what the account was told from one execution id to another, 10000 events at most,
                                 of all orders or of one
@@ -221,6 +225,7 @@ impl<W: Write> Shell<W> {
                 let own = self.client.position().next_client_seq;
                 self.ask(orders::cancel_all(self.config.account, own))?;
             }
+            ["cancel", words @ ..] if Canceling::begins_with(words) => self.cancel_many(words)?,
             ["cancel", id] => self.cancel(id)?,
             ["mark", symbol, price] => self.mark(symbol, price)?,
             ["index", symbol, price] => self.index(symbol, price)?,
@@ -274,6 +279,9 @@ impl<W: Write> Shell<W> {
             "last" => TriggerType::Last,
             _ => return Err(Fault::Line(usage("stop"))),
         };
+        if price == "mtl" {
+            return Err(Fault::Line(usage("stop")));
+        }
         let order = self.written(side, symbol, lots, price, how)?;
         self.ask(orders::trigger(order, condition, follows, parse_price(trigger)?))
     }
@@ -295,6 +303,7 @@ impl<W: Write> Shell<W> {
         })?;
         let order = match price {
             "market" => orders::market(account, instrument, side, lots, id),
+            "mtl" => orders::market_to_limit(account, instrument, side, lots, id),
             price => orders::limit(account, instrument, side, parse_price(price)?, lots, Tif::Gtc, id),
         };
         Ok(manner.of(order, SystemTime::now()))
@@ -309,7 +318,7 @@ impl<W: Write> Shell<W> {
         let own = self.client.position().next_client_seq;
         let head = orders::quotes(self.config.account, quoting.group, quoting.flags, own);
         let seq = self.client.send_quotes(head, &entries)?;
-        self.hear_out(seq)
+        self.hear_out(seq).map(drop)
     }
 
     fn protect(&mut self, words: &[&str]) -> Result<(), Fault> {
@@ -338,6 +347,18 @@ impl<W: Write> Shell<W> {
         self.ask(ModifyOrder { display_qty: I64::new(display), ..amend })
     }
 
+    fn cancel_many(&mut self, words: &[&str]) -> Result<(), Fault> {
+        if let ["on", symbol, ..] = words {
+            find(&self.config, symbol)?;
+        }
+        let known = |symbol: &str| find(&self.config, symbol).ok().map(|instrument| instrument.id);
+        let canceling = Canceling::read(words, known).ok_or_else(|| {
+            Fault::Line(format!("'cancel {}' names no orders; `help` lists what does", words.join(" ")))
+        })?;
+        let own = self.client.position().next_client_seq;
+        self.ask(canceling.of(self.config.account, own))
+    }
+
     fn cancel(&mut self, id: &str) -> Result<(), Fault> {
         let (digits, mine) = id.strip_prefix('c').map_or((id, false), |digits| (digits, true));
         let order = digits.parse::<u64>().ok().filter(|order| *order != 0).ok_or_else(|| {
@@ -355,7 +376,8 @@ impl<W: Write> Shell<W> {
     /// 0 is every instrument.
     fn open_orders(&mut self, instrument: u32) -> Result<(), Fault> {
         let own = self.client.position().next_client_seq;
-        self.ask(orders::open_orders(self.config.account, instrument, own))
+        let request = orders::open_orders(self.config.account, instrument, own);
+        self.ask_to_see(request, "no orders are open")
     }
 
     /// Without a last id, up to now.
@@ -371,7 +393,8 @@ impl<W: Write> Shell<W> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| Fault::Line(usage("history")));
         let ids = number(from)?..=to.map_or(Ok(u64::MAX), number)?;
         let order = order.map_or(Ok(0), number)?;
-        self.ask(orders::history(self.config.account, ids, HISTORY_EVENTS_MAX, order))
+        let request = orders::history(self.config.account, ids, HISTORY_EVENTS_MAX, order);
+        self.ask_to_see(request, "the account was told nothing in that range")
     }
 
     fn mark(&mut self, symbol: &str, price: &str) -> Result<(), Fault> {
@@ -411,20 +434,37 @@ impl<W: Write> Shell<W> {
     /// Sends, and shows what happens until the answer is whole.
     fn ask<M: Message>(&mut self, command: M) -> Result<(), Fault> {
         let seq = self.client.send(command)?;
-        self.hear_out(seq)
+        self.hear_out(seq).map(drop)
     }
 
-    /// Shows what happens until command `seq` is answered.
-    fn hear_out(&mut self, seq: u64) -> Result<(), Fault> {
+    /// The same for what is asked to be shown; `nothing` is said where there was none of it.
+    fn ask_to_see<M: Message>(&mut self, command: M, nothing: &str) -> Result<(), Fault> {
+        let seq = self.client.send(command)?;
+        if self.hear_out(seq)? == Some(0) {
+            self.say(nothing)?;
+        }
+        Ok(())
+    }
+
+    /// Shows what happens until command `seq` is answered; of a request that was done, how much it told.
+    fn hear_out(&mut self, seq: u64) -> Result<Option<u32>, Fault> {
         let mut deadline = Instant::now() + PATIENCE;
         let mut answered = false;
+        let mut told = None;
         loop {
             match self.client.next_event(GLANCE)? {
                 Some(event) => {
                     self.show(&event)?;
-                    answered |= !event.is_history() && answers(&event.body, seq);
+                    let is_answer = !event.is_history() && answers(&event.body, seq);
+                    answered |= is_answer;
+                    if let Body::Complete(complete) = &event.body
+                        && is_answer
+                        && complete.code.get() == 0
+                    {
+                        told = Some(complete.count.get());
+                    }
                     if answered && event.end_of_event {
-                        return Ok(());
+                        return Ok(told);
                     }
                     if answered {
                         deadline = Instant::now() + SETTLE;
@@ -433,7 +473,7 @@ impl<W: Write> Shell<W> {
                     }
                 }
                 None if Instant::now() < deadline => {}
-                None if answered => return Ok(()),
+                None if answered => return Ok(told),
                 None => {
                     let seconds = PATIENCE.as_secs();
                     let why = format!(
@@ -569,11 +609,12 @@ fn meant(mode: Option<SyncMode>) -> String {
 #[cfg(test)]
 mod tests {
     use engine::command::{
-        CancelOrder, IndexPrice, InstrumentState, MarkPrice, MmpConfig, NewOrder, NewTriggerOrder, Quotes,
+        CancelOrder, IndexPrice, InstrumentState, MarkPrice, MassCancel, MmpConfig, NewOrder,
+        NewTriggerOrder, Quotes,
     };
     use engine::event::{
-        Confirmed, MassQuoteAck, MmpTriggered, OrderAccepted, OrderCanceled, OrderExecuted, OrderModified,
-        OrderRejected, QuoteAckEntry, RequestComplete, reason, status,
+        Confirmed, MassCancelAck, MassQuoteAck, MmpTriggered, OrderAccepted, OrderCanceled, OrderExecuted,
+        OrderModified, OrderRejected, QuoteAckEntry, RequestComplete, reason, status,
     };
     use engine::message::{Framed, GroupSize, Message};
     use engine::reject::Reject;
@@ -800,6 +841,42 @@ c2 quoted: BTC-PERP bid none: price is below the band, ask none
 c9 canceled: 1 lot (0.001) of BTC-PERP, its protection group was breached, order 0
 group 4 reached its count of fills: 1 orders canceled, frozen for 0.5 seconds
 c3 refused: market-maker protection is not configured
+"
+        );
+        venue.done();
+    }
+
+    #[test]
+    fn many_are_canceled_at_once_and_where_there_is_nothing_it_is_said() {
+        let venue = Venue::run(|listener| {
+            let (mut connection, _) = Connection::establish(&listener, Numbers::default());
+            let cancel: MassCancel = connection.hear().expect("cancel").block();
+            assert_eq!((cancel.scope, cancel.side, cancel.instrument_id.get()), (3, 1, 1));
+            let mut ack = MassCancelAck::new_zeroed();
+            (ack.cl_ord_id, ack.ref_seq, ack.canceled) = (U64::new(1), U64::new(1), U32::new(0));
+            connection.say(END_OF_EVENT, 1, ack);
+            for seq in 2..=4 {
+                connection.hear().expect("a request");
+                let mut done = RequestComplete::new_zeroed();
+                (done.ref_seq, done.count) = (U64::new(seq), U32::new(u32::from(seq == 4)));
+                connection.say(END_OF_EVENT, seq, done);
+            }
+            assert_eq!(connection.hear().map(|said| said.template), Some(Logout::TEMPLATE));
+        });
+        let (ended, text) =
+            shown(&venue, "cancel on btc-perp buy\nopen\nhistory 1\nopen\ncancel on X\ncancel group x");
+        assert_eq!(ended, Ok(()));
+        assert_eq!(
+            text,
+            "\
+c1: 0 orders canceled
+done
+no orders are open
+done
+the account was told nothing in that range
+done: 1 told
+'X' is no instrument; there are: BTC-PERP
+'cancel group x' names no orders; `help` lists what does
 "
         );
         venue.done();

@@ -14,6 +14,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 const ORD_TYPE_LIMIT: u8 = 1;
 const ORD_TYPE_MARKET: u8 = 2;
+const ORD_TYPE_MARKET_TO_LIMIT: u8 = 3;
 const ORD_TYPE_STOP_LIMIT: u8 = 4;
 const ORD_TYPE_STOP_MARKET: u8 = 5;
 const STP_NONE: u8 = 1;
@@ -77,6 +78,12 @@ pub fn limit(
 pub fn market(account: u32, instrument: u32, side: Side, lots: i64, cl_ord_id: u64) -> NewOrder {
     let order = limit(account, instrument, side, NULL_I64, lots, Tif::Ioc, cl_ord_id);
     NewOrder { ord_type: ORD_TYPE_MARKET, ..order }
+}
+
+/// Takes what there is at the best price of the other side; the rest rests at that price.
+pub fn market_to_limit(account: u32, instrument: u32, side: Side, lots: i64, cl_ord_id: u64) -> NewOrder {
+    let order = limit(account, instrument, side, NULL_I64, lots, Tif::Gtc, cl_ord_id);
+    NewOrder { ord_type: ORD_TYPE_MARKET_TO_LIMIT, ..order }
 }
 
 /// `order`, waiting until the price that it follows reaches `trigger9`.
