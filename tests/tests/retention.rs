@@ -143,8 +143,11 @@ fn a_consumer_that_stopped_keeps_its_segments_until_it_is_given_up() {
 
     let forget = ["snapshot", "forget", home.shown(), "bridge"];
     assert_eq!(run("ballast", &forget).status.code(), Some(2), "a reason is asked for");
+    journal::store_cursor(&home.journal(), identity(&home).journal_id, &bridge, &start).expect("stored");
     let done = run("ballast", &[&forget[..], &["--reason", "it moved elsewhere"]].concat());
     assert!(done.status.success());
+    let warned = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(warned.contains("bridge moved its cursor "), "it may be running: {warned}");
     let kept = fs::read_to_string(home.journal().join("forgotten.log")).expect("written down");
     assert!(kept.contains("bridge at seq 0") && kept.contains("it moved elsewhere"), "{kept}");
     pass_until(&never, "what nobody needs goes", || segments(&home)[0] > 1);
@@ -190,6 +193,46 @@ fn the_operators_hold_keeps_everything_and_an_archive_gets_what_goes() {
     let kept = archive.join("00000000000000000001.seg");
     assert!(fs::read(kept).expect("it was archived") == first, "the archive has other bytes");
     assert!(venue.terminate().0.success());
+}
+
+/// What a running venue does by itself, done by hand: nothing under a hold, then all but what is to stay, archived first.
+#[test]
+fn an_operator_prunes_by_hand_what_nobody_needs() {
+    let home = home(&[("snapshot_every = 1000000", "snapshot_every = 300")]);
+    let mut venue = home.serve();
+    let mut alice = Member::new(home.path(), "alice");
+    trade_until(&mut alice, "the journal grows", || {
+        segments(&home).last().is_some_and(|last| *last > 5)
+            && snapshot_seqs(&home.journal()).expect("listed").len() > 2
+    });
+    let newest = *snapshot_seqs(&home.journal()).expect("listed").last().expect("there are three");
+    venue.read_until(&format!("seq {newest} is verified and recorded"));
+    assert!(venue.terminate().0.success());
+    // A start records what its maker verified last.
+    assert!(home.serve().terminate().0.success());
+    let archive = home.path().join("archive");
+    let prune = |more: &[&str]| {
+        let done = run("ballast", &[&["snapshot", "prune", home.shown(), "--json"][..], more].concat());
+        let said = String::from_utf8_lossy(&[&done.stdout[..], &done.stderr].concat()).into_owned();
+        assert_eq!(done.status.code(), Some(0), "{said}");
+        said
+    };
+    fs::write(home.journal().join("hold"), "an audit").expect("there is room");
+    assert!(prune(&["--keep-segments", "0"]).contains("\"segments\":0"), "it is held");
+    fs::remove_file(home.journal().join("hold")).expect("it was there");
+    let before: Vec<(u64, Vec<u8>)> = segments(&home)
+        .into_iter()
+        .map(|number| (number, fs::read(journal::segment_path(&home.journal(), number)).expect("there")))
+        .collect();
+    let said = prune(&["--keep-segments", "1", "--archive", archive.to_str().expect("text")]);
+    let first = segments(&home)[0];
+    assert!(first > 1, "{said}");
+    assert!(said.contains(&format!("\"segments\":{}", first - 1)), "{said}");
+    for (number, bytes) in before.iter().filter(|(number, _)| *number < first) {
+        let kept = fs::read(archive.join(format!("{number:020}.seg"))).expect("it was archived");
+        assert!(kept == *bytes, "segment {number} has other bytes in the archive");
+    }
+    assert!(home.serve().terminate().0.success(), "the rest is a journal");
 }
 
 #[test]

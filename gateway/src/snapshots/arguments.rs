@@ -23,6 +23,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Make a snapshot of what is durable, beside a running venue or after it
+    #[command(after_help = "Example: ballast snapshot create my-venue --json")]
     Create {
         /// A venue's directory, or a journal's
         directory: PathBuf,
@@ -40,6 +41,7 @@ enum Task {
         json: bool,
     },
     /// List the snapshots of a journal, oldest first, by their headers
+    #[command(after_help = "Example: ballast snapshot ls my-venue")]
     Ls {
         /// A venue's directory, or a journal's
         directory: PathBuf,
@@ -48,6 +50,9 @@ enum Task {
         json: bool,
     },
     /// Remove old snapshots and, if asked, segments that nobody needs; only while no venue runs
+    #[command(
+        after_help = "Example: ballast snapshot prune my-venue --keep 3 --keep-segments 8 --archive /backup/my-venue"
+    )]
     Prune {
         /// A venue's directory, or a journal's
         directory: PathBuf,
@@ -65,6 +70,9 @@ enum Task {
         json: bool,
     },
     /// Give up what a consumer has not read: its cursor goes, and the reason is written down
+    #[command(
+        after_help = "Example: ballast snapshot forget my-venue bridge --reason 'the bridge was moved to another host'"
+    )]
     Forget {
         /// A venue's directory, or a journal's
         directory: PathBuf,
@@ -75,6 +83,7 @@ enum Task {
         reason: String,
     },
     /// Load a snapshot, or all of a directory, as a start would, and say what is wrong
+    #[command(after_help = "Example: ballast snapshot verify my-venue")]
     Verify {
         /// A snapshot's file, a venue's directory, or a journal's
         path: PathBuf,
@@ -112,7 +121,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Task::Forget { directory, name, reason } => {
-            prune::forget(&journal_of(&directory)?, &name, &reason)?;
+            if let Some(warning) = prune::forget(&journal_of(&directory)?, &name, &reason)? {
+                warn(warning);
+            }
             say(format_args!("forgot    {name}; what it had not read may go from here on"));
             Ok(())
         }

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use journal::{
     CursorName, Identity, Kind, Lock, Record, load_cursor, remove_cursor, remove_snapshot, snapshot_path,
@@ -74,8 +74,12 @@ fn recorded(directory: &Path, identity: &Identity, good: &[u64]) -> Result<(Vec<
     Ok((recorded, active))
 }
 
-/// Removes a consumer's cursor, and writes down that it was done and why.
-pub fn forget(directory: &Path, name: &str, reason: &str) -> Result<(), Failure> {
+/// A consumer whose cursor moved in this time may well be running.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// Removes a consumer's cursor, and writes down that it was done and why. What comes back says so where the consumer may be
+/// running: nothing tells for sure, and it registers anew whenever it keeps what it has done.
+pub fn forget(directory: &Path, name: &str, reason: &str) -> Result<Option<String>, Failure> {
     let identity = journal::load_identity(directory).map_err(open_failure)?;
     let unknown =
         || Failure::new(EXIT_NOT_FOUND, format!("there is no cursor '{name}' in {}", directory.display()));
@@ -92,5 +96,26 @@ pub fn forget(directory: &Path, name: &str, reason: &str) -> Result<(), Failure>
     writeln!(record, "{when} {name} at {at}: {reason}").map_err(failed)?;
     record.sync_all().and_then(|()| File::open(directory)?.sync_all()).map_err(failed)?;
     remove_cursor(directory, &name).map_err(failed)?;
-    Ok(())
+    let moved = SystemTime::UNIX_EPOCH + Duration::from_nanos(cursor.updated_ns);
+    Ok(warning(&name, SystemTime::now().duration_since(moved).unwrap_or_default()))
+}
+
+fn warning(name: &CursorName, ago: Duration) -> Option<String> {
+    (ago < RECENT).then(|| {
+        let seconds = ago.as_secs();
+        format!("{name} moved its cursor {seconds} s ago; if it runs, stop it, or it is back as soon as it moves it again")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_cursor_that_moved_in_the_last_minute_may_be_of_a_consumer_that_runs() {
+        let bridge = CursorName::new("bridge").expect("legal");
+        let told = warning(&bridge, Duration::from_millis(59_999)).expect("it may run");
+        assert!(told.starts_with("bridge moved its cursor 59 s ago"), "{told}");
+        assert_eq!(warning(&bridge, RECENT), None);
+    }
 }
