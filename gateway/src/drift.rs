@@ -65,6 +65,11 @@ fn instrument_of(says: &Instrument, has: &InstrumentView<'_>, told: &mut Vec<Str
             compare(told, &what, name, decimal::show(has.into(), 9), says.clone());
         }
     }
+    // The file's mark is the first one; an oracle may have moved it since.
+    let mark = has.mark.0 * has.tick_size;
+    if decimal::parse(&says.mark, 9) != Ok(mark) {
+        compare(told, &what, "mark", decimal::show(mark.into(), 9), says.mark.clone());
+    }
     for (name, has, says) in [
         ("qty_max", has.qty_max.0, says.qty_max),
         ("underlying", has.underlying_id.into(), says.underlying.into()),

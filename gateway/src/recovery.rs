@@ -21,6 +21,7 @@ use crate::loss;
 use crate::outbox::Outboxes;
 use crate::snapshots::reference::SnapshotReference;
 use crate::snapshots::standing::Standing;
+use crate::tools::json::Object;
 use crate::venue_id;
 
 /// A venue between two lives.
@@ -45,8 +46,6 @@ pub struct Recovered {
 pub enum StartError {
     /// Another process has this directory.
     Locked(String),
-    /// Durable data is damaged, or a replay says something else than was said then.
-    Damaged(String),
     /// What the journal holds does not allow a start; `report` says it in JSON.
     JournalRefused {
         text: String,
@@ -60,6 +59,14 @@ pub enum StartError {
     /// The journal needs newer rules than this build has.
     UnknownRules(String),
     Other(String),
+}
+
+impl StartError {
+    /// A refusal that the journal crate does not know of.
+    pub(crate) fn refused(kind: &str, path: &Path, text: String) -> StartError {
+        let report = Object::new().text("refusal", kind).text("path", &path.display().to_string());
+        StartError::JournalRefused { report: report.text("text", &text).end(), text }
+    }
 }
 
 /// Collects the events of one command.
@@ -157,12 +164,13 @@ fn replay(directory: &Path, opening: &Opening<'_>) -> Result<Recovered, StartErr
     }
     let held = journal::segments(directory, &identity).map_err(start_error)?;
     if held.first().is_some_and(|first| *first > 1) {
-        return Err(StartError::Damaged(format!(
+        let text = format!(
             "the journal in {} begins with segment {} and there is no snapshot to go on from{passed_over}; put one back \
              from a backup",
             directory.display(),
             held[0]
-        )));
+        );
+        return Err(StartError::refused("no_snapshot", directory, text));
     }
     match go_on(directory, &identity, Standing::default(), None, opening) {
         Ok(opened) => Ok(recovered(directory, opened, None, &passed_over)),
@@ -221,7 +229,10 @@ fn go_on(
         OpenError::Replay { reason, .. } if is_newer => Stopped::Start(StartError::UnknownRules(reason)),
         error => Stopped::Start(start_error(error)),
     })?;
-    standing.finish().map_err(|difference| Stopped::Start(StartError::Damaged(difference.to_string())))?;
+    standing.finish().map_err(|difference| {
+        let (seq, reason) = (difference.seq, difference.to_string());
+        Stopped::Start(start_error(OpenError::Replay { seq, reason }))
+    })?;
     let active = standing.logic_recorded().unwrap_or(identity.logic_version);
     renew(active, &mut writer, recovery.last_seq, standing.engine().last_ts_ns()).map_err(|error| {
         Stopped::Start(StartError::Other(format!("the journal cannot be written: {error}")))

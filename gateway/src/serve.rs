@@ -52,7 +52,6 @@ pub fn run_until(
     let recovered =
         recovery::open_accepting(directory, &config, &clock, acceptance).map_err(|error| match error {
             StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
-            StartError::Damaged(text) => Failure::new(EXIT_DAMAGED, text),
             StartError::JournalRefused { text, report } => {
                 say(report);
                 Failure::new(EXIT_DAMAGED, text)

@@ -12,7 +12,7 @@ mod diff;
 mod export;
 mod filter;
 mod instant;
-mod json;
+pub(crate) mod json;
 mod ls;
 mod output;
 mod place;

@@ -22,12 +22,13 @@ fn of_journal(journal: &Path) -> Result<String, StartError> {
 /// There is no journal: then there must never have been one.
 pub fn refuse_if_known(directory: &Path, journal: &Path) -> Result<(), StartError> {
     known(directory).map_or(Ok(()), |id| {
-        Err(StartError::Damaged(format!(
+        let text = format!(
             "{} says that this venue has journal {id}, but {} holds none; mount or restore it (to start another venue, \
              use another directory)",
             directory.join(FILE).display(),
             journal.display()
-        )))
+        );
+        Err(StartError::refused("journal_missing", journal, text))
     })
 }
 
@@ -38,12 +39,12 @@ pub fn check(directory: &Path, journal: &Path) -> Result<(), StartError> {
     if id == found {
         return Ok(());
     }
-    let (file, journal) = (directory.join(FILE), journal.display());
     let text = format!(
-        "{} names journal {id}, but {journal} holds journal {found}; put the right one back",
-        file.display()
+        "{} names journal {id}, but {} holds journal {found}; put the right one back",
+        directory.join(FILE).display(),
+        journal.display()
     );
-    Err(StartError::Damaged(text))
+    Err(StartError::refused("other_journal", journal, text))
 }
 
 /// From the first start on, before anything is acknowledged.

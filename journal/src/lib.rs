@@ -64,6 +64,7 @@ pub use repair::{Recovery, TornTail};
 pub use retention::{remove_segments_below, segment_path, segments};
 pub use scan::{Disorder, Fault};
 pub use scrub::{beginning, verify_sealed_segment};
+pub use seek::bookmark_before;
 pub use segment::Position;
 pub use snapshot::{
     Snapshot, SnapshotFault, SnapshotHead, install_snapshot, load_snapshot, remove_snapshot, snapshot_hash,

@@ -20,15 +20,16 @@ impl Reader {
     /// A reader that hands out every durable record of `seq` and after it, and some before. It starts at the first record
     /// that the journal still holds where nothing later will do.
     pub fn open_before(directory: &Path, seq: u64) -> Result<Reader, ReadError> {
-        match find(directory, seq)? {
+        match bookmark_before(directory, seq)? {
             Some(start) => Reader::open_at(directory, &start),
             None => Reader::open(directory),
         }
     }
 }
 
-/// The end of the first group of a segment: of the last segment where it is before `seq`.
-fn find(directory: &Path, seq: u64) -> Result<Option<Bookmark>, OpenError> {
+/// The end of the first group of a segment: of the last segment where it is durable and before `seq`. None where nothing
+/// later than the start of the journal will do.
+pub fn bookmark_before(directory: &Path, seq: u64) -> Result<Option<Bookmark>, OpenError> {
     let identity = identity::load(directory)?;
     let durable = map_watermarks(directory)?.durable_position();
     let mut segments = retention::segments(directory, &identity)?;

@@ -22,7 +22,7 @@ pub struct Arguments {
     pub task: Task,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ended as asked, 1 error, 2 usage, 3 the journal is damaged or differs, 4 no journal, 5 another bridge has the state";
+const EXIT_CODES: &str = "Exit codes: 0 ended as asked, 1 error, 2 usage, 3 the journal is damaged or differs, 4 no journal or its beginning is gone, 5 another bridge has the state";
 
 #[derive(Debug, Subcommand)]
 pub enum Task {

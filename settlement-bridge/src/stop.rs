@@ -70,7 +70,7 @@ impl Stop {
             Stop::NotFound { .. } => EXIT_NOT_FOUND,
             Stop::Open { error, .. } | Stop::Read { error, .. } => read_exit_code(error),
             Stop::Different { .. } | Stop::GivenUp { .. } => EXIT_DAMAGED,
-            Stop::BeginsLater { .. } => EXIT_DAMAGED,
+            Stop::BeginsLater { .. } => EXIT_NOT_FOUND,
             Stop::State { fault: StateFault::Damaged(_), .. } => EXIT_DAMAGED,
             Stop::State { fault: StateFault::Locked(_), .. } => EXIT_REFUSED,
             Stop::State { .. } | Stop::Keep { .. } => EXIT_ERROR,

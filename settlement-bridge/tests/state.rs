@@ -100,7 +100,7 @@ fn a_journal_without_its_beginning_is_followed_only_from_a_state() {
     assert!(journal::remove_segments_below(&journal, &identity, 2).expect("removed") > 0);
     let refused = Follower::open(&journal, None).err().expect("its first commands are gone");
     assert!(matches!(refused, Stop::BeginsLater { .. }), "{refused}");
-    assert_eq!(refused.exit_code(), 3);
+    assert_eq!(refused.exit_code(), 4);
     trade(&mut venue, 3);
     append(&mut writer, &venue.records[appended..]);
     writer.sync().expect("synced");

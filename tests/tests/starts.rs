@@ -66,6 +66,8 @@ fn a_journal_that_is_gone_is_no_new_venue() {
     let refused = run("ballast", &["serve", home.shown()]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(3) && said.contains("mount or restore it"), "{said}");
+    let report = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(report.starts_with("{\"refusal\":\"journal_missing\""), "{report}");
     assert!(!home.journal().join("journal.id").exists(), "nothing was made");
 
     // Nor is another venue's journal this one's.
@@ -75,6 +77,8 @@ fn a_journal_that_is_gone_is_no_new_venue() {
     let refused = run("ballast", &["serve", home.shown()]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(3) && said.contains("put the right one back"), "{said}");
+    let report = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(report.contains("\"refusal\":\"other_journal\""), "{report}");
 }
 
 #[test]
@@ -83,6 +87,7 @@ fn values_that_have_no_effect_are_named() {
     assert!(home.serve().terminate().0.success());
     edit(&home, |text| {
         text.replace("tick = \"0.5\"", "tick = \"0.25\"")
+            .replacen("mark = \"50000\"", "mark = \"49000\"", 1)
             .replace("orders_per_account = 10000", "orders_per_account = 7")
             .replace("ratio = -1", "ratio = -2")
             .replacen("price_band_ppm = 100000", "price_band_ppm = 7", 1)
@@ -92,6 +97,7 @@ fn values_that_have_no_effect_are_named() {
     let ignored: Vec<&String> = venue.said.iter().filter(|line| line.starts_with("ignored")).collect();
     for told in [
         "[limits]: orders_per_account is 10000 in the venue, 7 in the file",
+        "[[instrument]] 1: mark is 50000 in the venue, 49000 in the file",
         "[[instrument]] 1: tick is 0.5 in the venue, 0.25 in the file",
         "[[instrument]] 1: price_band_ppm is 100000 in the venue, 7 in the file",
         "[[combo]] 4: the sum of its legs is +1 of 3, -1 of 1 in the venue, +1 of 3, -2 of 1 in the file",

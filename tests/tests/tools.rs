@@ -156,6 +156,16 @@ fn cat_filters_by_everything() {
     let at = value(some.lines().next().expect("a line"), "time").to_string();
     let until = cat(&["--until", &at]);
     assert_eq!(value(until.lines().last().expect("a line"), "seq"), "99");
+    let all = cat(&[]);
+    for from in [1, 2, 1_500, 2_999, 3_000] {
+        let due = |line: &&str| value(line, "seq").parse::<u64>().expect("a number") >= from;
+        let shown: Vec<&str> = all.lines().filter(due).collect();
+        assert!(cat(&["--from", &from.to_string()]).lines().eq(shown), "from {from}");
+    }
+    for nothing in [["--account", "999999"], ["--from", "3001"], ["--until", "1"]] {
+        let told = fault(4, &[&["journal", "cat", shown][..], &nothing].concat());
+        assert!(told.contains("no record of"), "{told}");
+    }
     let since = cat(&["--since", &at, "--limit", "1"]);
     assert_eq!(value(&since, "seq"), "100");
     let account = cat(&["--account", "5", "--instrument", "1", "--template", "NewOrder"]);

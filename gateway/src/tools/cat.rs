@@ -8,7 +8,7 @@ use super::output::Output;
 use super::place::Place;
 use super::shown;
 use super::source::{Journal, Step};
-use crate::cli::Failure;
+use crate::cli::{EXIT_NOT_FOUND, Failure};
 
 pub const EXAMPLES: &str = "Examples:
   ballast journal cat my-venue --template OrderExecuted --account 4
@@ -47,9 +47,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     // What was shown before a fault stands: the fault comes after it.
     let done = if *follow {
-        journal.follow(&mut show, &mut || output.borrow_mut().flush())
+        journal.follow(filter.from(), &mut show, &mut || output.borrow_mut().flush())
     } else {
-        journal.walk(&mut show).map(|_| ())
+        journal.walk_from(filter.from(), &mut show).map(|_| ())
     };
-    output.borrow_mut().flush().and(done)
+    output.borrow_mut().flush().and(done)?;
+    let shown = limit.unwrap_or(u64::MAX) - left;
+    if shown == 0 && !follow && *limit != Some(0) {
+        let text = format!(
+            "no record of {} passes; `ballast journal stat` says what there is",
+            place.directory.display()
+        );
+        return Err(Failure::new(EXIT_NOT_FOUND, text));
+    }
+    Ok(())
 }

@@ -44,6 +44,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Nothing before this seq passes.
+    pub fn from(&self) -> Option<u64> {
+        self.from
+    }
+
     pub fn passes(&self, record: &Record<'_>) -> bool {
         let is_event = record.kind == Kind::Event;
         let is_command = record.kind == Kind::Command;

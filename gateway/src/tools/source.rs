@@ -57,12 +57,20 @@ impl Journal {
 
     /// Hands out every record, verified, in order.
     pub fn walk(&self, visit: Visit<'_>) -> Result<Walked, Failure> {
-        if self.is_running { self.walk_to_durable(visit) } else { self.walk_to_end(visit) }
+        self.walk_from(None, visit)
     }
 
-    fn walk_to_end(&self, visit: Visit<'_>) -> Result<Walked, Failure> {
+    /// The same for whoever wants nothing before `seq`: what lies well before it is not read.
+    pub fn walk_from(&self, seq: Option<u64>, visit: Visit<'_>) -> Result<Walked, Failure> {
+        if self.is_running { self.walk_to_durable(seq, visit) } else { self.walk_to_end(seq, visit) }
+    }
+
+    fn walk_to_end(&self, seq: Option<u64>, visit: Visit<'_>) -> Result<Walked, Failure> {
         let mut guarded = Guarded { visit, interrupted: &self.interrupted, ended: None };
-        let done = journal::survey(&self.directory, None, &mut |record| guarded.hear(record));
+        // What keeps a place from being found is told by the walk, from the start.
+        let start = seq.and_then(|seq| journal::bookmark_before(&self.directory, seq).ok().flatten());
+        let mut hear = |record: &Record<'_>| guarded.hear(record);
+        let done = journal::survey_from(&self.directory, None, start.as_ref(), &mut hear);
         if let Some(ended) = guarded.ended {
             return ended.map(|()| Walked::Cut);
         }
@@ -77,7 +85,7 @@ impl Journal {
         }
     }
 
-    fn walk_to_durable(&self, visit: Visit<'_>) -> Result<Walked, Failure> {
+    fn walk_to_durable(&self, from: Option<u64>, visit: Visit<'_>) -> Result<Walked, Failure> {
         let marks = self.watermarks()?;
         let (seq, end) = (marks.durable(), marks.durable_position());
         if end == Position::default() {
@@ -87,7 +95,7 @@ impl Journal {
             );
             return Err(Failure::new(EXIT_REFUSED, text));
         }
-        let mut reader = Reader::open(&self.directory).map_err(read_failure)?;
+        let mut reader = self.reader_from(from)?;
         // Bounded, so that a venue under load does not outrun the walk for ever.
         let mut is_cut = false;
         let mut bounded = |record: &Record<'_>| {
@@ -101,14 +109,23 @@ impl Journal {
         if is_cut { Ok(Walked::Cut) } else { Ok(Walked::ToDurable { seq, chain: reader.chain() }) }
     }
 
-    /// Hands out every record up to D, and goes on as D does, until the visitor has enough or somebody interrupts.
-    /// `idle` is called when there is nothing new.
+    fn reader_from(&self, seq: Option<u64>) -> Result<Reader, Failure> {
+        let opened = match seq {
+            Some(seq) => Reader::open_before(&self.directory, seq),
+            None => Reader::open(&self.directory),
+        };
+        opened.map_err(read_failure)
+    }
+
+    /// Hands out every record up to D, and goes on as D does, until the visitor has enough or somebody interrupts; from
+    /// `seq` on, and perhaps some before. `idle` is called when there is nothing new.
     pub fn follow(
         &self,
+        seq: Option<u64>,
         visit: Visit<'_>,
         idle: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut reader = Reader::open(&self.directory).map_err(read_failure)?;
+        let mut reader = self.reader_from(seq)?;
         let mut guarded = Guarded { visit, interrupted: &self.interrupted, ended: None };
         while !self.interrupted.load(Ordering::Relaxed) {
             match guarded.drain(&mut reader) {
@@ -208,9 +225,7 @@ fn journal_directory(directory: &Path) -> Result<PathBuf, Failure> {
         StartError::Locked(text) | StartError::UnknownRules(text) | StartError::LossRefused { text, .. } => {
             Failure::new(EXIT_REFUSED, text)
         }
-        StartError::Damaged(text) | StartError::JournalRefused { text, .. } => {
-            Failure::new(EXIT_DAMAGED, text)
-        }
+        StartError::JournalRefused { text, .. } => Failure::new(EXIT_DAMAGED, text),
         StartError::Other(text) => Failure::new(EXIT_ERROR, text),
     })?;
     Ok(below)
