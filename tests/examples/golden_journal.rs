@@ -1,5 +1,5 @@
 //! Writes a journal of a random run: `golden_journal DIR [COMMANDS] [SEED]`. Segments are as small as they may be; what only a
-//! writer or a running venue needs (spares, `LOCK`, `control`) is left out, so that the directory can be committed.
+//! writer or a running venue needs (spares, the reserve, `LOCK`, `control`) is left out, so that the directory can be committed.
 
 use std::path::Path;
 use std::{env, fs, io};
@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
     for spare in segments.iter().filter(|segment| segment.state == SegmentState::Spare) {
         fs::remove_file(&spare.path)?;
     }
-    for name in ["LOCK", "control"] {
+    for name in ["LOCK", "control", "reserve.bin"] {
         fs::remove_file(journal.join(name))?;
     }
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

