@@ -245,7 +245,7 @@ fn forms_that_exclude_each_other() {
     );
 }
 
-/// Rules 4.9 to 4.18: each line has everything that the lines after it have wrong.
+/// Rules 4.9 to 4.18, 4.14 last: each line has everything that the lines after it have wrong.
 #[test]
 fn refusals_by_the_market_come_in_order() {
     check(
@@ -279,11 +279,11 @@ fn refusals_by_the_market_come_in_order() {
         10 buy 1000000000@103 #2 instrument=3 post
         > 10:9 Rejected WouldCross field 0 detail 0 #2 order 0.0
         10 buy 1000000000@103 #2 instrument=3 fok
-        > 10:10 Rejected FokNotFillable field 0 detail 0 #2 order 0.0
-        10 buy 1000000000@103 #2 instrument=3
-        > 10:11 Rejected MaxOrderValue field 0 detail 10000000000000000 #2 order 0.0
-        10 buy 2147483647@1 #2 instrument=3
-        > 10:12 Rejected InsufficientMargin field 0 detail 20475910211823500 #2 order 0.0
+        > 10:10 Rejected MaxOrderValue field 0 detail 10000000000000000 #2 order 0.0
+        10 buy 2147483647@1 #2 instrument=3 fok
+        > 10:11 Rejected InsufficientMargin field 0 detail 20475910211823500 #2 order 0.0
+        10 buy 2@103 #2 instrument=3 fok
+        > 10:12 Rejected FokNotFillable field 0 detail 0 #2 order 0.0
         10 buy 1@market #2 instrument=3 fok
         > 10:13 Accepted 2.1 #2 buy 1@market ref 13
         > 10:14 taker 2.1 #2 buy 1@103 leaves 0 cum 1 fee 51500 position 1 match 1 ref 13
