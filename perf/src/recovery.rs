@@ -26,7 +26,7 @@ use crate::workload::{ASK, BID, Header, Record, Workload, op};
 
 #[derive(Args, Debug)]
 pub struct Recovery {
-    /// Where the journals are made and removed again; 10,000,000 commands take about 4 GB
+    /// Where the journals are made and removed again; 10,000,000 commands take about 5 GB
     #[arg(default_value_os_t = std::env::temp_dir())]
     directory: PathBuf,
     /// Commands of W1 that are replayed
