@@ -1,8 +1,11 @@
 //! What a fuzzer drives: each target takes any bytes and panics when something is wrong. `commands` has engine and model
 //! hear the same commands, `bytes` throws messages at the engine alone, `restore` reads damaged snapshots, `segments` and
-//! `names` read damaged journals, `config` the operator's file. Owns what is
-//! looked at; the inputs that are kept stand under `tests/golden/corpus`, one directory for each target.
+//! `names` read damaged journals, `config` the operator's file, `frames` cuts streams, `session` and `logon` stand at the door,
+//! `schema` reads schema files and messages by them. Owns what is looked at; the inputs that are kept stand under
+//! `tests/golden/corpus`, one directory for each target.
 
+mod door;
+mod frames;
 mod journals;
 mod layouts;
 mod messages;
@@ -13,6 +16,8 @@ mod seeds;
 mod snapshots;
 mod values;
 
+pub use door::{logon, session};
+pub use frames::{frames, schema};
 pub use journals::{config, names, segments};
 pub use messages::bytes;
 pub use mutate::mutate;
@@ -23,13 +28,17 @@ pub use snapshots::restore;
 /// A target by the name of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 10] = [
     ("commands", commands),
     ("bytes", bytes),
     ("restore", restore),
     ("segments", segments),
     ("names", names),
     ("config", config),
+    ("frames", frames),
+    ("session", session),
+    ("logon", logon),
+    ("schema", schema),
 ];
 
 /// Reads an input from the front; what is missing at its end is zeros.
