@@ -5,6 +5,7 @@ Prices and money are Decimals, quantities are whole lots; a float is refused. ga
 
 from ._schema import (
     CancelReason,
+    CodMode,
     Liquidity,
     MassScope,
     OrderFlags,

@@ -24,6 +24,7 @@ class AsyncClient(Commands):
         self._saved = SavedPosition(state, config.session) if state is not None else None
         position = self._saved.load() if self._saved else None
         self._session = Session(config, keys.read_seed(config.key_file), self._options, position)
+        self._trust = config.trust()
         self._inbox = Inbox()
         self._fault = None
         self._writer = None
@@ -174,7 +175,7 @@ class AsyncClient(Commands):
     async def _connect(self):
         address = f"{self.config.host}:{self.config.port}"
         try:
-            opening = asyncio.open_connection(self.config.host, self.config.port)
+            opening = asyncio.open_connection(self.config.host, self.config.port, ssl=self._trust)
             reader, self._writer = await asyncio.wait_for(opening, self._options.timeout)
         except (OSError, TimeoutError) as error:
             raise Unreachable(address, error or "no answer") from None
@@ -239,7 +240,8 @@ class AsyncClient(Commands):
 
     async def _say_end(self):
         try:
-            self._writer.write_eof()
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
             await asyncio.wait_for(self._writer.drain(), self._options.timeout)
         except (OSError, TimeoutError):
             pass

@@ -3,6 +3,7 @@ or the venue gives the connection up and the next call resumes it."""
 
 import selectors
 import socket
+import ssl
 import time
 
 from . import keys
@@ -26,6 +27,7 @@ class Client(Commands):
         self._saved = SavedPosition(state, config.session) if state is not None else None
         position = self._saved.load() if self._saved else None
         self._session = Session(config, keys.read_seed(config.key_file), self._options, position)
+        self._trust = config.trust()
         self._inbox = Inbox()
         self._callbacks = {}
         self._socket = None
@@ -192,12 +194,14 @@ class Client(Commands):
         if self._session.output and not self._write_fault:
             wanted |= selectors.EVENT_WRITE
         self._selector.modify(self._socket, wanted)
-        ready = self._selector.select(wait)
+        # What TLS has taken off the socket already is not seen by a selector.
+        decrypted = self._trust is not None and self._socket.pending() > 0
+        ready = self._selector.select(0 if decrypted else wait)
         ready = ready[0][1] if ready else 0
         if ready & selectors.EVENT_WRITE:
             self._write()
-        if ready & selectors.EVENT_READ:
-            data = self._socket.recv(_READ_BYTES)
+        data = self._read() if decrypted or ready & selectors.EVENT_READ else None
+        if data is not None:
             if not data:
                 raise ConnectionLost("the venue closed it")
             if self._session.established:
@@ -210,13 +214,20 @@ class Client(Commands):
             self._session.tick(time.monotonic())
         self._write()
 
+    def _read(self):
+        """What came; None for a part of a TLS record."""
+        try:
+            return self._socket.recv(_READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+
     def _write(self):
         """Writes what the network takes. A fault is kept until nothing is left to read, because a goodbye may stand there."""
         output = self._session.output
         while output and self._socket is not None and not self._write_fault:
             try:
                 del output[: self._socket.send(output)]
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return
             except OSError as error:
                 self._write_fault = error
@@ -227,8 +238,13 @@ class Client(Commands):
         try:
             self._socket = socket.create_connection((self.config.host, self.config.port), self._options.timeout)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._trust is not None:
+                self._socket = self._trust.wrap_socket(self._socket, server_hostname=self.config.host)
             self._socket.setblocking(False)
         except OSError as error:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
             raise Unreachable(address, error) from None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)

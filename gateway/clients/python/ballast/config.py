@@ -1,5 +1,6 @@
 """What a member is given, DIR/clients/NAME.toml: the venue's address, the session, the key, and the instruments."""
 
+import ssl
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -34,6 +35,8 @@ class Config:
     key_file: Path
     account: int
     instruments: tuple
+    # A PEM file of the venue's certificate, or of those who sign for it: then TLS is spoken.
+    certificate: Path | None = None
 
     @staticmethod
     def load(path):
@@ -57,11 +60,25 @@ class Config:
                 key_file=path.parent / told["key_file"],
                 account=told["account"],
                 instruments=tuple(_instrument(entry) for entry in told.get("instrument", ())),
+                certificate=path.parent / told["certificate"] if "certificate" in told else None,
             )
         except KeyError as error:
             raise ConfigError(f"{path}: {error.args[0]} is missing; `ballast init` writes such files") from None
         except (ValueError, TypeError, AttributeError, InvalidOperation) as error:
             raise ConfigError(f"{path}: {error}; `ballast init` writes such files") from None
+
+    def trust(self):
+        """What decides who the venue is, None where it is spoken to in the plain."""
+        if self.certificate is None:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.certificate)
+        except OSError as error:
+            raise ConfigError(
+                f"certificate {self.certificate}: {error}; ask the operator of the venue for its certificate in PEM"
+            ) from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        return context
 
     def instrument(self, which):
         """The instrument with this symbol or id."""

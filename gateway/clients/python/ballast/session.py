@@ -51,6 +51,8 @@ _ANSWERS = {
     "MassCancel": ("MassCancelAck",),
     "MassQuote": ("MassQuoteAck",),
 }
+# What is told and takes no number.
+_TOLD_UNNUMBERED = ("NotApplied", "SessionReject")
 _REFUSALS = ("OrderRejected", "SessionReject", "NotApplied")
 
 
@@ -76,6 +78,9 @@ class Options:
 
     # Silence, in milliseconds, after which either side says that it is alive: 100 to 60000.
     keep_alive_ms: int = 10_000
+    # Which orders the venue cancels once the connection has ended and the grace, at most 60000, is over.
+    cod_mode: CodMode = CodMode.OFF
+    cod_grace_ms: int = 0
     # Commands that the venue had not seen are sent again after a reconnect; without it `Resumed.dropped` names them.
     resend: bool = True
     # What was said before the first logon is told too, as far as the venue keeps it; a saved position goes on in any case.
@@ -249,7 +254,7 @@ class Session:
             self.events.append(event)
             return
         if event.seq == 0:
-            if event.name not in ("NotApplied", "SessionReject") and not event.snapshot:
+            if event.name not in _TOLD_UNNUMBERED and not event.snapshot:
                 raise ProtocolError(f"{event.name} without a number")
             self._tell(event)
             return
@@ -315,8 +320,8 @@ class Session:
             self._next_server_seq,
             keep_alive_ms,
             ORDER_ENTRY_VERSION,
-            CodMode.OFF,
-            0,
+            self.options.cod_mode,
+            self.options.cod_grace_ms,
         )
         self._stage = "logon"
         self._say(
@@ -328,7 +333,8 @@ class Session:
             next_server_seq=self._next_server_seq,
             keep_alive_ms=keep_alive_ms,
             schema_version=ORDER_ENTRY_VERSION,
-            cod_mode=CodMode.OFF,
+            cod_mode=self.options.cod_mode,
+            cod_grace_ms=self.options.cod_grace_ms,
             signature=keys.sign(self._seed, _TAG + signed),
         )
 
