@@ -28,6 +28,7 @@ mod combo_fill;
 mod combo_margin;
 mod continuation;
 mod depth;
+mod drop_copy;
 mod emit;
 mod engine;
 mod entry;

@@ -4,6 +4,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 
 use crate::command::{Logon, Role, cod_mode};
+use crate::drop_copy::Circles;
 use crate::event::{LogonAck, LogonReject};
 use crate::limits::{FRAME_BYTES_MAX, KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN, OUTBOX_MESSAGES};
 use crate::message::{ORIGIN_POSSIBLE_RESEND, Origin, SCHEMA_VERSION};
@@ -138,7 +139,8 @@ pub struct Sessions {
     by_id: Table,
     /// Slots in the order of ids, for walks that must not depend on when a session was made.
     sorted: Vec<u32>,
-    key: HashKey,
+    pub circles: Circles,
+    pub key: HashKey,
     capacity: u32,
 }
 
@@ -149,6 +151,7 @@ impl Sessions {
             rows: room(size, Session::new(0, 0, Role::ReadOnly)),
             by_id: Table::new(capacity),
             sorted: room(size, NONE),
+            circles: Circles::new(capacity),
             key,
             capacity,
         }
@@ -189,6 +192,7 @@ impl Sessions {
         self.rows.push(session);
         self.sorted.insert(place, slot);
         self.by_id.insert(self.key.hash(session.id, 0), slot);
+        self.join_circle();
     }
 
     pub fn at(&self, slot: u32) -> &Session {
@@ -199,8 +203,8 @@ impl Sessions {
         &mut self.rows[slot as usize]
     }
 
-    /// All sessions in the order of their ids.
-    pub fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.sorted.iter().map(|slot| self.at(*slot))
+    /// All sessions as they stand, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = Session> {
+        self.sorted.iter().map(|slot| self.as_it_stands(*slot))
     }
 }

@@ -504,7 +504,7 @@ fn combo_record(id: u32, row: &Instrument, listing: &Listing) -> ComboRecord {
     }
 }
 
-fn session_record(session: &Session) -> SessionRecord {
+fn session_record(session: Session) -> SessionRecord {
     SessionRecord {
         session_id: U64::new(session.id),
         next_client_seq: U64::new(session.next_client_seq),

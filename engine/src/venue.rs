@@ -139,6 +139,7 @@ impl Venue {
         if self.sessions.at(sender).connection != Some(origin.connection.get()) {
             return;
         }
+        self.sessions.catch_up(sender);
         if !self.take_turn(voice, sender, origin) {
             return;
         }
@@ -171,6 +172,7 @@ impl Venue {
             let session = origin.session.get();
             return voice.tell_unnumbered(session, logon_reject(session, Reject::UnknownSession));
         };
+        self.sessions.catch_up(slot);
         let terms = VenueTerms {
             engine_epoch: self.engine_epoch,
             ts_ns: voice.command.ts_ns,

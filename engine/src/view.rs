@@ -159,7 +159,7 @@ impl Engine {
 
     pub fn session(&self, id: u64) -> Option<SessionView> {
         let venue = self.venue.as_ref()?;
-        venue.sessions.find(id).map(|slot| session_view(venue.sessions.at(slot)))
+        venue.sessions.find(id).map(|slot| session_view(venue.sessions.as_it_stands(slot)))
     }
 
     /// All sessions in the order of their ids.
@@ -216,7 +216,7 @@ fn instrument_view<'a>(all: &'a Instruments, id: u32, row: &Instrument) -> Instr
     }
 }
 
-fn session_view(session: &Session) -> SessionView {
+fn session_view(session: Session) -> SessionView {
     SessionView {
         id: session.id,
         account: session.account,

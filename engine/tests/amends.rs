@@ -204,7 +204,7 @@ fn refusals_of_amends_come_in_order() {
         20 sell 5@101 #1 instrument=3
         > 20:1 Accepted 2.1 #1 sell 5@101 ref 1
         13 amend 0@- #0 account=99
-        > 13:1 Rejected Permission field 0 detail 0 #0 order 0.0
+        > 13:2 Rejected Permission field 0 detail 0 #0 order 0.0
         12 amend 0@- #0 account=99
         > 12:1 Rejected Permission field 0 detail 0 #0 order 0.0
         10 amend 0@- #9 account=19 order_flags=4 display=1

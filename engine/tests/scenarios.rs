@@ -159,7 +159,7 @@ fn refusals_of_cancels_come_in_order() {
         &mut desk,
         "
         13 cancel 1 account=99
-        > 13:1 Rejected Permission field 0 detail 0 #1 order 0.0
+        > 13:2 Rejected Permission field 0 detail 0 #1 order 0.0
         40 cancel 1 account=99
         > 40:1 Rejected Permission field 0 detail 0 #1 order 0.0
         10 cancel 1 account=19
@@ -193,7 +193,7 @@ fn refusals_of_orders_come_in_order() {
         &mut desk,
         "
         13 buy 0@0 #0 account=99 instrument=9 side=3 type=4 tif=1 stp=0 order_flags=3 mmp=1
-        > 13:1 Rejected Permission field 0 detail 0 #0 order 0.0
+        > 13:2 Rejected Permission field 0 detail 0 #0 order 0.0
         12 buy 0@0 #0
         > 12:1 Rejected Permission field 0 detail 0 #0 order 0.0
         10 buy 0@0 #0 account=19 instrument=9 side=3 type=4 tif=1 stp=0 order_flags=3 mmp=1

@@ -202,6 +202,43 @@ fn refusals_of_listings_come_in_order() {
 }
 
 #[test]
+fn a_drop_copy_counts_what_the_sessions_of_its_account_are_told() {
+    check(
+        "
+        10 buy 1@90 #1
+        > 10:1 Accepted 1.0 #1 buy 1@90 ref 1
+        10 buy 0@90 #2
+        > 10:2 Rejected QtyNotPositive field 3 detail 0 #2 order 0.0
+        20 buy 1@90 #1
+        > 20:1 Accepted 2.1 #1 buy 1@90 ref 1
+        13 buy 1@90 #3
+        > 13:3 Rejected Permission field 0 detail 0 #3 order 0.0
+        12 cancel 1 orig=1
+        > 12:1 Canceled 1.0 #1 orig #1 buy leaves 1 cum 0 reason 1 ref 1
+        > 10:3 Canceled 1.0 #1 orig #1 buy leaves 1 cum 0 reason 1 ref 0
+        13 logon server=7
+        > 13:0 LogonReject SeqRegressed 'the client knows more messages t'
+        13 logon server=6
+        > 13:0 LogonAck client 2 server 6 oldest 1 epoch 9 keep 100 open 6
+        10 buy 1@90 #5
+        > 10:4 Accepted 3.0 #5 buy 1@90 ref 3
+        0 session id=80 account=4 role=2
+        > 0:0 Confirmed Done template 323 field 0 ref 1
+        80 logon
+        > 80:0 LogonAck client 1 server 1 oldest 1 epoch 9 keep 100 open 6
+        13 cancel 1 orig=5
+        > 13:7 Rejected Permission field 0 detail 0 #1 order 0.0
+        10 cancel 1 orig=5
+        > 10:5 Canceled 3.0 #1 orig #5 buy leaves 1 cum 0 reason 1 ref 4
+        80 logon
+        > 80:0 LogonAck client 1 server 2 oldest 1 epoch 9 keep 100 open 6
+        13 logon server=9
+        > 13:0 LogonAck client 3 server 9 oldest 1 epoch 9 keep 100 open 6
+        ",
+    );
+}
+
+#[test]
 #[should_panic(expected = "rule 1.1")]
 fn a_gap_in_the_sequence_stops_the_engine() {
     let mut desk = Desk::closed();

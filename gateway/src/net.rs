@@ -458,7 +458,10 @@ fn hand_out(outboxes: &mut Outboxes, peers: &mut Peers, history: &mut Desk, payl
                 peers.tell_frames(granted.session.get(), connection, &busy, now_ns);
             }
         }
-        Notice::Numbered { session } => peers.has_output(session),
+        Notice::Numbered { session } => {
+            peers.has_output(session);
+            outboxes.copies(session).iter().for_each(|copy| peers.has_output(*copy));
+        }
         Notice::Nothing => {}
     }
 }

@@ -5,8 +5,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, BufMut};
-use engine::command::Logon;
-use engine::event::{FIRST_NUMBERED_TEMPLATE, HistoryGranted, LogonAck, LogonReject, RequestComplete};
+use engine::command::{Logon, Role, SessionCreate};
+use engine::event::{
+    Confirmed, FIRST_NUMBERED_TEMPLATE, HistoryGranted, LogonAck, LogonReject, RequestComplete,
+};
 use engine::limits::OUTBOX_MESSAGES;
 use engine::message::{Header, Message, ORIGIN_BYTES, Origin, ROUTE_BYTES, Route, block};
 use zerocopy::FromBytes;
@@ -44,11 +46,13 @@ pub struct Stream {
     /// The connection of the last accepted logon; what others send under this session is not applied.
     logged_on: u32,
     chunks: VecDeque<Chunk>,
+    /// The drop copies that hear what this session is told (rule 2.7).
+    copies: Vec<u64>,
 }
 
 impl Stream {
-    fn new() -> Stream {
-        Stream { next_seq: 1, applied_client_seq: 0, logged_on: 0, chunks: VecDeque::new() }
+    fn new(copies: Vec<u64>) -> Stream {
+        Stream { next_seq: 1, applied_client_seq: 0, logged_on: 0, chunks: VecDeque::new(), copies }
     }
 
     pub fn next_seq(&self) -> u64 {
@@ -121,7 +125,7 @@ pub enum Notice<'a> {
     Unnumbered { session: u64, flags: u16, message: &'a [u8] },
     /// A history that the journal has to be asked for, granted to `connection`.
     History { connection: u32, granted: HistoryGranted },
-    /// Stands in the outbox of this session.
+    /// Stands in the outbox of this session, and of those that hear what it is told.
     Numbered { session: u64 },
     /// Told to nobody.
     Nothing,
@@ -131,18 +135,57 @@ pub enum Notice<'a> {
 #[derive(Debug, Default)]
 pub struct Outboxes {
     streams: BTreeMap<u64, Stream>,
+    roster: Roster,
+    /// The session that the current command asks for.
+    asked_for: Option<SessionCreate>,
     origin: Option<Origin>,
     wanted_seq: u64,
     touched: Vec<u64>,
 }
 
+/// The account of every session and whether it acts for it (true) or hears what those are told that do (false).
+#[derive(Debug, Default)]
+struct Roster(BTreeMap<u64, (u32, bool)>);
+
+impl Roster {
+    /// Who hears what this session is told.
+    fn copies_of(&self, session: u64) -> Vec<u64> {
+        let Some((account, true)) = self.0.get(&session) else { return Vec::new() };
+        self.0.iter().filter(|(_, row)| **row == (*account, false)).map(|(id, _)| *id).collect()
+    }
+}
+
 impl Outboxes {
+    /// A session that the engine has.
+    pub fn enroll(&mut self, session: u64, account: u32, role: Role) {
+        let acts = match role {
+            Role::Trade | Role::CancelOnly => true,
+            Role::ReadOnly => false,
+            Role::Oracle | Role::RiskModel | Role::Bridge | Role::Admin => return,
+        };
+        self.roster.0.insert(session, (account, acts));
+        let Outboxes { streams, roster, .. } = self;
+        if acts {
+            let own = streams.get_mut(&session);
+            own.into_iter().for_each(|stream| stream.copies = roster.copies_of(session));
+        } else {
+            let heard = streams.iter_mut().filter(|(id, _)| roster.0.get(id) == Some(&(account, true)));
+            heard.for_each(|(_, stream)| stream.copies.push(session));
+        }
+    }
+
+    /// Who hears what this session is told.
+    pub fn copies(&self, session: u64) -> &[u64] {
+        self.stream(session).map_or(&[], |stream| &stream.copies)
+    }
+
     pub fn stream(&self, session: u64) -> Option<&Stream> {
         self.streams.get(&session)
     }
 
     pub fn stream_mut(&mut self, session: u64) -> &mut Stream {
-        self.streams.entry(session).or_insert_with(Stream::new)
+        let roster = &self.roster;
+        self.streams.entry(session).or_insert_with(|| Stream::new(roster.copies_of(session)))
     }
 
     /// A command record: whoever is answered from here on is answered because of it.
@@ -150,6 +193,7 @@ impl Outboxes {
         self.finish_command();
         let Ok((origin, message)) = Origin::ref_from_prefix(payload) else { return };
         self.origin = Some(*origin);
+        self.asked_for = block::<SessionCreate>(message).copied();
         match block::<Logon>(message) {
             Some(logon) => self.wanted_seq = logon.next_server_seq.get(),
             None => self.applied(origin),
@@ -187,16 +231,41 @@ impl Outboxes {
             let connection = self.origin.map_or(0, |origin| origin.connection.get());
             return Notice::History { connection, granted: *granted };
         }
+        if let (Some(create), Some(confirmed)) = (self.asked_for, block::<Confirmed>(message))
+            && let (0, Some(role)) = (confirmed.code.get(), Role::from_wire(create.role))
+        {
+            self.asked_for = None;
+            self.enroll(create.session_id.get(), create.account_id.get(), role);
+        }
         match (session, server_seq) {
             (0, _) => Notice::Nothing,
             (_, 0) => Notice::Unnumbered { session, flags: unnumbered_flags(template_id), message },
             _ => {
-                self.stream_mut(session).append(server_seq, message);
-                if !self.touched.contains(&session) {
-                    self.touched.push(session);
+                let stream = self.stream_mut(session);
+                stream.append(server_seq, message);
+                let copies = std::mem::take(&mut stream.copies);
+                self.touch(session);
+                if !copies.is_empty() {
+                    self.copy(session, copies, message);
                 }
                 Notice::Numbered { session }
             }
+        }
+    }
+
+    /// The same message, under the next number of each that hears it: the engine counts alike (rule 2.7).
+    fn copy(&mut self, session: u64, copies: Vec<u64>, message: &[u8]) {
+        for copy in &copies {
+            let stream = self.stream_mut(*copy);
+            stream.append(stream.next_seq, message);
+            self.touch(*copy);
+        }
+        self.stream_mut(session).copies = copies;
+    }
+
+    fn touch(&mut self, session: u64) {
+        if !self.touched.contains(&session) {
+            self.touched.push(session);
         }
     }
 
@@ -237,7 +306,7 @@ impl Outboxes {
         bytes
     }
 
-    /// The outboxes that said `bytes` in `snapshot`; none if none did.
+    /// The outboxes that said `bytes` in `snapshot`; none if none did. The engine's sessions are yet to be enrolled.
     pub fn restore(bytes: &[u8]) -> Option<Outboxes> {
         let mut rest = bytes;
         let mut outboxes = Outboxes::default();
@@ -256,7 +325,7 @@ impl Outboxes {
 
 impl Stream {
     fn read(rest: &mut &[u8]) -> Option<Stream> {
-        let mut stream = Stream::new();
+        let mut stream = Stream::new(Vec::new());
         stream.next_seq = rest.try_get_u64_le().ok()?;
         stream.applied_client_seq = rest.try_get_u64_le().ok()?;
         stream.logged_on = rest.try_get_u32_le().ok()?;
@@ -318,8 +387,8 @@ mod tests {
     use super::*;
     use crate::message::TestRequest;
     use engine::message::Framed;
-    use zerocopy::IntoBytes;
     use zerocopy::little_endian::U64;
+    use zerocopy::{FromZeros, IntoBytes};
 
     fn told(session: u64, server_seq: u64) -> Vec<u8> {
         let route = Route { session: U64::new(session), server_seq: U64::new(server_seq) };
@@ -346,6 +415,54 @@ mod tests {
             let frame = frame::first(stream.frame(seq).expect("kept")).expect("legal").expect("whole");
             assert_eq!((frame.prefix.seq.get(), frame.prefix.flags.get()), (seq, END_OF_EVENT));
         }
+    }
+
+    fn created(outboxes: &mut Outboxes, session: u64, account: u32, role: Role, code: u16) {
+        let create = SessionCreate {
+            session_id: U64::new(session),
+            account_id: account.into(),
+            role: role as u8,
+            ..SessionCreate::new_zeroed()
+        };
+        outboxes.command(&[Origin::venue().as_bytes(), Framed::new(create).as_bytes()].concat());
+        let route = Route { session: U64::new(0), server_seq: U64::new(0) };
+        let confirmed = Confirmed { code: code.into(), ..Confirmed::new_zeroed() };
+        outboxes.event(&[route.as_bytes(), Framed::new(confirmed).as_bytes()].concat());
+    }
+
+    #[test]
+    fn a_drop_copy_hears_what_the_sessions_of_its_account_hear_and_goes_on_after_a_snapshot() {
+        let mut outboxes = Outboxes::default();
+        created(&mut outboxes, 5, 1, Role::Trade, 0);
+        created(&mut outboxes, 6, 1, Role::CancelOnly, 0);
+        created(&mut outboxes, 7, 2, Role::Trade, 0);
+        let tell = |outboxes: &mut Outboxes, session, server_seq| {
+            assert_eq!(outboxes.event(&told(session, server_seq)), Notice::Numbered { session });
+        };
+        tell(&mut outboxes, 5, 1);
+        created(&mut outboxes, 8, 1, Role::ReadOnly, 0);
+        created(&mut outboxes, 9, 1, Role::ReadOnly, 1);
+        tell(&mut outboxes, 5, 2);
+        tell(&mut outboxes, 7, 1);
+        tell(&mut outboxes, 6, 1);
+        tell(&mut outboxes, 8, 3);
+        outboxes.finish_command();
+        let mut restored = Outboxes::restore(&outboxes.snapshot()).expect("its own bytes");
+        let roles =
+            [(8, 1, Role::ReadOnly), (5, 1, Role::Trade), (6, 1, Role::CancelOnly), (7, 2, Role::Trade)];
+        roles.into_iter().for_each(|(id, account, role)| restored.enroll(id, account, role));
+        for outboxes in [&mut outboxes, &mut restored] {
+            tell(outboxes, 5, 3);
+            outboxes.finish_command();
+            let copy = outboxes.stream(8).expect("it was told something");
+            let echo = |seq| copy.frame(seq).map(|frame| frame[32]);
+            assert_eq!([1, 2, 3, 4, 5].map(echo), [Some(2), Some(1), Some(3), Some(3), None]);
+            assert_eq!(outboxes.copies(5), [8]);
+            assert!(outboxes.copies(7).is_empty() && outboxes.stream(9).is_none());
+            let last = frame::first(copy.frame(4).expect("kept")).expect("legal").expect("whole");
+            assert_eq!(last.prefix.flags.get(), END_OF_EVENT);
+        }
+        assert_eq!(restored.snapshot(), outboxes.snapshot());
     }
 
     #[test]

@@ -764,6 +764,12 @@ impl Model {
         if numbered && let Some(told) = self.sessions.get_mut(&session) {
             server_seq = told.next_server_seq;
             told.next_server_seq += 1;
+            let (account, role) = (told.account, told.role);
+            // 2.7.
+            if matches!(role, Role::Trade | Role::CancelOnly) {
+                let of_account = self.sessions.values_mut().filter(|it| it.account == account);
+                of_account.filter(|it| it.role == Role::ReadOnly).for_each(|it| it.next_server_seq += 1);
+            }
         }
         let sub = self.events.len() as u64 + 1;
         let answers = session == now.origin.session.get();

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
+use gateway::client_config::ClientConfig;
+use gateway::config::Config;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -88,6 +90,26 @@ impl Home {
 
     pub fn journal(&self) -> PathBuf {
         self.path().join("journal")
+    }
+
+    /// Another session with the key of a member: in the venue's file, and in a file of its own for whoever uses it.
+    pub fn enroll(&self, name: &str, like: &str, session: u64, account: u32, role: &str) {
+        let file = self.path().join("ballast.toml");
+        let venue = Config::load(self.path()).expect("init wrote it");
+        let (clients, key_of) =
+            (self.path().join("clients"), |id| venue.sessions.iter().find(|it| it.id == id));
+        let mut client = ClientConfig::load(&clients.join(format!("{like}.toml"))).expect("init wrote it");
+        let key = key_of(client.session).and_then(|it| it.keys.first()).expect("a member has a key");
+        let text = std::fs::read_to_string(&file).expect("init wrote it");
+        let added = format!(
+            "{text}\n[[session]]\nid = {session}\naccount = {account}\nrole = \"{role}\"\n\
+             [[session.key]]\nid = {}\npublic = \"{}\"\n",
+            key.id, key.public
+        );
+        std::fs::write(&file, added).expect("the directory is ours");
+        (client.session, client.account, client.role) = (session, account, role.into());
+        let text = toml::to_string(&client).expect("it was text");
+        std::fs::write(clients.join(format!("{name}.toml")), text).expect("the directory is ours");
     }
 
     pub fn serve(&self) -> Venue {

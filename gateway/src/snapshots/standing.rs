@@ -54,7 +54,8 @@ impl Standing {
         if digest != snapshot.head.state_hash {
             return Err("its state has another digest than its header says".into());
         }
-        let outboxes = outboxes.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let mut outboxes = outboxes.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        engine.sessions().for_each(|session| outboxes.enroll(session.id, session.account, session.role));
         Ok(Standing { replay: Replay::from_engine(engine), outboxes, recorded: Vec::new() })
     }
 
