@@ -66,6 +66,30 @@ pub struct Damage {
     pub floor: Floor,
 }
 
+impl Damage {
+    /// What is wrong, for a person.
+    fn what(&self) -> &'static str {
+        match self.fault {
+            Fault::BehindSeal if self.is_behind_everything() => {
+                "bytes that are no record stand behind the journal's last seal, and everything before them is whole; put the \
+                 segment back from a backup, or have them set aside"
+            }
+            Fault::BehindSeal => {
+                "bytes that are no record stand behind a segment's seal; put the segment back from a backup before opening"
+            }
+            Fault::Shortened => {
+                "the file of a segment is shorter than its header says; put the segment back from a backup before opening"
+            }
+            _ => "durable data is damaged; restore the segment before opening",
+        }
+    }
+
+    /// Nothing that was promised stands behind it.
+    pub fn is_behind_everything(&self) -> bool {
+        self.floor.position <= Position::new(self.segment, self.offset)
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -213,9 +237,7 @@ impl fmt::Display for OpenError {
             OpenError::FileDamaged { path } => {
                 write!(formatter, "{} does not verify; restore it before opening", path.display())
             }
-            OpenError::Damaged(damage) => {
-                write!(formatter, "durable data is damaged; restore the segment before opening: {damage}")
-            }
+            OpenError::Damaged(damage) => write!(formatter, "{}: {damage}", damage.what()),
             OpenError::BookmarkRefused { path, bookmark } => write!(
                 formatter,
                 "seq {} at {} is not of the history in {}; start from another snapshot or from the beginning",

@@ -52,6 +52,37 @@ pub struct SegmentSummary {
     pub begins_after_loss: bool,
 }
 
+/// A segment whose header has one copy left that verifies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderCopyDamaged {
+    pub segment: u64,
+    pub path: PathBuf,
+    /// The pages of 4096 bytes of the copy that is whole and of the one that is not.
+    pub whole_page: u64,
+    pub damaged_page: u64,
+}
+
+/// Every segment of which one header copy does not verify: all of its data may be whole. One without a whole copy, or that
+/// cannot be read, is for a walk to judge.
+pub fn header_copies_damaged(directory: &Path) -> Result<Vec<HeaderCopyDamaged>, OpenError> {
+    let identity = identity::load(directory)?;
+    let numbers = retention::segments(directory, &identity)?;
+    Ok(numbers.into_iter().filter_map(|number| header_copy_damaged(directory, number)).collect())
+}
+
+fn header_copy_damaged(directory: &Path, segment: u64) -> Option<HeaderCopyDamaged> {
+    let path = directory::segment_path(directory, segment);
+    let file = File::open(&path).ok()?;
+    let pages = file.metadata().ok()?.len() / PAGE_BYTES as u64;
+    let last_page = pages.checked_sub(1)?;
+    let (mut first, mut last) = ([0; PAGE_BYTES], [0; PAGE_BYTES]);
+    file.read_exact_at(&mut first, 0).ok()?;
+    file.read_exact_at(&mut last, last_page * PAGE_BYTES as u64).ok()?;
+    let found = find_header(&first, &last, &path).ok().filter(|found| found.copies_good < 2)?;
+    let (whole_page, damaged_page) = if found.is_first_good { (0, last_page) } else { (last_page, 0) };
+    Some(HeaderCopyDamaged { segment, path, whole_page, damaged_page })
+}
+
 /// Does a writer hold the lock? Asks without taking it.
 pub fn is_being_written(directory: &Path) -> Result<bool, OpenError> {
     let path = directory.join(directory::LOCK);

@@ -54,9 +54,12 @@ pub use bookmark::Bookmark;
 pub use cursor::{Cursor, CursorName, cursors, load_cursor, remove_cursor, store_cursor};
 pub use error::{Damage, Floor, FloorOrigin, OpenError, ReadError, WriteError};
 pub use identity::{Identity, Options, load as load_identity};
-pub use inspect::{SegmentState, SegmentSummary, is_being_written, segment_summaries};
+pub use inspect::{
+    HeaderCopyDamaged, SegmentState, SegmentSummary, header_copies_damaged, is_being_written,
+    segment_summaries,
+};
 pub use lock::Lock;
-pub use loss::{Loss, settle_loss};
+pub use loss::{Loss, REASON_BYTES_MAX, settle_loss};
 pub use reader::{Limit, Reader};
 pub use record::{FRAME_HEADER_BYTES, Kind, RECORD_PAYLOAD_BYTES_MAX, Record};
 pub use recovery::{Ending, Survey, survey, survey_from};

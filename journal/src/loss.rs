@@ -69,6 +69,11 @@ impl Loss {
         })
     }
 
+    /// Nothing had been promised behind what was kept: what was given up stood where no record was.
+    pub fn is_of_no_record(&self) -> bool {
+        self.floor_position <= self.end
+    }
+
     /// The payload of its record, version 1.
     pub fn payload(&self) -> Vec<u8> {
         let head = LossHead {

@@ -252,6 +252,13 @@ impl Preparer {
         self.shared.is_short.load(Ordering::Acquire)
     }
 
+    /// What one spare and the reserve take, as far as they are missing.
+    pub fn missing_bytes(&self) -> u64 {
+        let stock = self.shared.lock();
+        let spare = if stock.spares.is_empty() { self.shared.mould.options.segment_bytes } else { 0 };
+        spare + if stock.has_reserve { 0 } else { self.reserve_bytes() }
+    }
+
     pub fn fault(&self) -> Option<String> {
         self.shared.lock().fault.as_ref().map(|(_, text)| text.clone())
     }

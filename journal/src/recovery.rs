@@ -11,13 +11,16 @@ use crate::bookmark::Bookmark;
 use crate::cursor;
 use crate::directory;
 use crate::error::{Damage, Floor, FloorOrigin, OpenError};
+use crate::group::GroupTrailer;
 use crate::identity::{self, Identity};
 use crate::map;
 use crate::mark;
 use crate::record::{Kind, Record};
+use crate::retention::Loaded;
 use crate::scan::{Fault, GroupFound, stray_trailers, verified_record_at, verify_group};
 use crate::segment::{
-    Layout, PAGE_BYTES, Position, SEGMENT_FIRST, bytes_before_zeros, check_belongs, find_header, is_zero,
+    Layout, PAGE_BYTES, Position, SEGMENT_FIRST, bytes_before_zeros, check_belongs, find_header,
+    header_of_shortened, is_zero, lengthen,
 };
 use crate::snapshot::{self, SnapshotHead};
 use crate::tail::Tail;
@@ -99,7 +102,7 @@ pub fn survey_from(
     let unsealed_from = drop_unsealed(directory, &numbers);
     let mut surveyor = Surveyor::new(directory, identity, floor, start, replay);
     let mut due = first;
-    for number in numbers.into_iter().filter(|number| *number >= first) {
+    for &number in numbers.iter().filter(|number| **number >= first) {
         if number != due {
             return Err(missing(directory, due));
         }
@@ -107,7 +110,7 @@ pub fn survey_from(
             if number < unsealed_from {
                 read_ahead(directory, number + 1);
             }
-            surveyor.segment(number)?;
+            surveyor.segment(number).map_err(|error| surveyor.with_whole_floor(error, &numbers))?;
         }
         due += 1;
     }
@@ -155,12 +158,6 @@ fn read_ahead(directory: &Path, number: u64) {
 fn marked(directory: &Path, identity: &Identity) -> Result<Option<mark::Marked>, OpenError> {
     mark::load(directory, &identity.journal_id)
         .map_err(|error| OpenError::io("read the durable mark", &directory.join(directory::MARK), error))
-}
-
-/// Up to where data was promised, as far as anybody says so outside the segments.
-pub(crate) fn promised_outside(directory: &Path, identity: &Identity) -> Result<Floor, OpenError> {
-    let base = base::load(directory, &identity.journal_id)?;
-    promised(directory, identity, marked(directory, identity)?, base)
 }
 
 /// The durable floor as far as it is known without looking into a segment.
@@ -250,6 +247,8 @@ struct Surveyor<'a> {
     replay: &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>,
     /// One buffer for all segments: reading, unlike mapping, turns a bad sector into an error.
     buffer: Vec<u8>,
+    /// The segment at hand is shorter than its header says.
+    is_shortened: bool,
     found: Survey,
     stop: Option<Stop>,
 }
@@ -281,12 +280,18 @@ impl<'a> Surveyor<'a> {
             last: None,
             spares: Vec::new(),
         };
-        Surveyor { directory, start, replay, buffer: Vec::new(), found, stop: None }
+        Surveyor { directory, start, replay, buffer: Vec::new(), is_shortened: false, found, stop: None }
     }
 
     fn segment(&mut self, number: u64) -> Result<(), OpenError> {
         let path = directory::segment_path(self.directory, number);
         let file = self.read(&path).map_err(|error| OpenError::io("read the segment", &path, error))?;
+        self.is_shortened = false;
+        if let Some(header) = header_of_shortened(&self.buffer) {
+            // What is missing is judged as nothing.
+            lengthen(&mut self.buffer, &header);
+            self.is_shortened = true;
+        }
         let bytes = std::mem::take(&mut self.buffer);
         let result = self.judge_segment(number, &path, &bytes);
         self.buffer = bytes;
@@ -318,6 +323,9 @@ impl<'a> Surveyor<'a> {
             return self.walk_from(&bookmark, layout, path, bytes);
         }
         if is_zero(&bytes[PAGE_BYTES..bytes.len() - PAGE_BYTES]) {
+            if self.is_shortened {
+                return Err(self.damage(layout, layout.data_start, Fault::Shortened, self.found.floor));
+            }
             self.found.spares.push(layout);
             return Ok(());
         }
@@ -430,7 +438,7 @@ impl<'a> Surveyor<'a> {
         if fault.is_none() && rest_bytes > 0 {
             let position = layout.position(offset as u64);
             let floor = Floor { seq: self.found.tail.seq, position, origin: FloorOrigin::Seal(position) };
-            return Err(self.damage(layout, offset as u64, Fault::NotZero, floor));
+            return Err(self.damage(layout, offset as u64, Fault::BehindSeal, floor));
         }
         let mut whole_groups_beyond = 0;
         if rest_bytes > 0 {
@@ -439,6 +447,9 @@ impl<'a> Surveyor<'a> {
                 let position = Position::from_word(trailer.durable_position.get());
                 self.raise_floor(trailer.durable_seq.get(), position, layout.position(at as u64));
             }
+        }
+        if self.is_shortened {
+            return Err(self.damage(layout, offset as u64, Fault::Shortened, self.found.floor));
         }
         self.found.last = Some(layout);
         self.found.segments += 1;
@@ -451,6 +462,21 @@ impl<'a> Surveyor<'a> {
         let path = directory::segment_path(self.directory, segment);
         let last_good_seq = self.found.tail.seq;
         OpenError::Damaged(Box::new(Damage { path, segment, offset, fault, last_good_seq, floor }))
+    }
+
+    /// A walk that stopped knows only what shows the damage. How much was promised stands in everything that was read, and in
+    /// the segments behind, of which the last one with a group frame says the most.
+    fn with_whole_floor(&self, error: OpenError, numbers: &[u64]) -> OpenError {
+        let OpenError::Damaged(mut damage) = error else { return error };
+        let behind = numbers.iter().rev().take_while(|number| **number > damage.segment);
+        let told = behind.copied().find_map(|number| {
+            let Loaded { bytes, layout } = Loaded::read(self.directory, &self.found.identity, number).ok()?;
+            let frames = stray_trailers(&bytes, &layout, layout.data_start as usize);
+            frames.map(|(at, trailer)| floor_of(&trailer, layout.position(at as u64))).max_by_key(by_place)
+        });
+        let known = [Some(damage.floor), Some(self.found.floor), told];
+        damage.floor = known.into_iter().flatten().max_by_key(by_place).expect("the first is there");
+        OpenError::Damaged(damage)
     }
 
     fn verdict(mut self) -> Result<Survey, OpenError> {
@@ -487,6 +513,18 @@ impl<'a> Surveyor<'a> {
             }
             _ => Ok(self.found),
         }
+    }
+}
+
+fn by_place(floor: &Floor) -> Position {
+    floor.position
+}
+
+fn floor_of(trailer: &GroupTrailer, told_by: Position) -> Floor {
+    Floor {
+        seq: trailer.durable_seq.get(),
+        position: Position::from_word(trailer.durable_position.get()),
+        origin: FloorOrigin::Group(told_by),
     }
 }
 

@@ -53,7 +53,9 @@ pub struct Recovery {
 pub(crate) struct Repaired {
     pub tail: Tail,
     pub end: Position,
-    pub active: Prepared,
+    pub active: Layout,
+    /// The active segment is the sealed last one: the disk has no room for the next.
+    pub sealed: bool,
     /// Behind it, ready.
     pub spares: Vec<Prepared>,
     pub recovery: Recovery,
@@ -68,6 +70,8 @@ pub(crate) fn repair(
     let directory = mould.directory.as_path();
     let failed = |error| OpenError::io("repair the journal's end", directory, error);
     directory::remove_temporaries(directory).map_err(failed)?;
+    // One that an earlier build made no room for; without it nothing can be removed from a full disk, and that is all.
+    let _ = base::prepare(directory);
     if let Some(base) = base::load(directory, &mould.identity.journal_id)? {
         base::remove_below(directory, base.position.segment()).map_err(failed)?;
     }
@@ -79,12 +83,19 @@ pub(crate) fn repair(
         (tail, end) = close_segment(&survey, &layout, tail, discarded.as_ref(), storage).map_err(failed)?;
     }
     let next = survey.last.map_or(SEGMENT_FIRST, |layout| layout.segment + 1);
-    let (active, spares) = segments_ahead(&survey, mould, next)
-        .map_err(|error| OpenError::io("make a segment", directory, error))?;
-    if survey.last.is_none() {
-        end = active.layout.position(active.layout.data_start);
-    }
-    storage.attach(next, active.file.try_clone().map_err(failed)?).map_err(failed)?;
+    let (active, sealed, spares) = match (segments_ahead(&survey, mould, next), survey.last) {
+        (Ok((active, spares)), last) => {
+            let Prepared { file, layout } = active;
+            if last.is_none() {
+                end = layout.position(layout.data_start);
+            }
+            storage.attach(next, file).map_err(failed)?;
+            (layout, false, spares)
+        }
+        // All that was said stands complete behind a seal; the writer goes on when there is space.
+        (Err(error), Some(last)) if is_full(&error) => (last, true, Vec::new()),
+        (Err(error), _) => return Err(OpenError::io("make a segment", directory, error)),
+    };
     let recovery = Recovery {
         last_seq: survey.last_seq,
         last_ts_ns: survey.last_ts_ns,
@@ -97,7 +108,7 @@ pub(crate) fn repair(
         header_copies_damaged: survey.header_copies_damaged,
         discarded,
     };
-    Ok(Repaired { tail, end, active, spares, recovery })
+    Ok(Repaired { tail, end, active, sealed, spares, recovery })
 }
 
 pub(crate) fn open(directory: &Path, layout: &Layout) -> io::Result<File> {
@@ -227,6 +238,12 @@ fn segments_ahead(survey: &Survey, mould: &Mould, number: u64) -> io::Result<(Pr
     let active = ready.remove(0);
     assert_eq!(active.layout.segment, number, "segments follow each other");
     Ok((active, ready))
+}
+
+/// A disk, a quota or a limit on the size of files that has nothing more to give.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn fits(spare: &Layout, mould: &Mould) -> bool {

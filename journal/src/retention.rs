@@ -1,7 +1,7 @@
 //! Which segments may go, and how they go: the base first, then the files. Knows places, not who needs them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base;
 use crate::bookmark::Bookmark;
@@ -9,7 +9,9 @@ use crate::directory;
 use crate::error::OpenError;
 use crate::identity::Identity;
 use crate::scan::{tail_of_sealed, verify_group};
-use crate::segment::{Layout, PAGE_BYTES, SEGMENT_FIRST, check_belongs, find_header};
+use crate::segment::{
+    Layout, PAGE_BYTES, SEGMENT_FIRST, check_belongs, find_header, header_of_shortened, lengthen,
+};
 
 /// The numbers of the segments that are there and belong to the journal, ascending: what an interrupted removal left is
 /// not among them.
@@ -21,7 +23,7 @@ pub fn segments(directory: &Path, identity: &Identity) -> Result<Vec<u64>, OpenE
 }
 
 /// The file of a segment.
-pub fn segment_path(directory: &Path, number: u64) -> std::path::PathBuf {
+pub fn segment_path(directory: &Path, number: u64) -> PathBuf {
     directory::segment_path(directory, number)
 }
 
@@ -62,6 +64,20 @@ impl Loaded {
     pub fn read(directory: &Path, identity: &Identity, number: u64) -> Result<Loaded, OpenError> {
         let path = directory::segment_path(directory, number);
         let bytes = fs::read(&path).map_err(|error| OpenError::io("read the segment", &path, error))?;
+        Loaded::of(bytes, path, identity, number)
+    }
+
+    /// The same of a file that may end before its segment does: the rest is nothing.
+    pub fn read_lengthened(directory: &Path, identity: &Identity, number: u64) -> Result<Loaded, OpenError> {
+        let path = directory::segment_path(directory, number);
+        let mut bytes = fs::read(&path).map_err(|error| OpenError::io("read the segment", &path, error))?;
+        if let Some(header) = header_of_shortened(&bytes) {
+            lengthen(&mut bytes, &header);
+        }
+        Loaded::of(bytes, path, identity, number)
+    }
+
+    fn of(bytes: Vec<u8>, path: PathBuf, identity: &Identity, number: u64) -> Result<Loaded, OpenError> {
         if bytes.len() < 2 * PAGE_BYTES {
             return Err(OpenError::FileDamaged { path });
         }

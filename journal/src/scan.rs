@@ -35,6 +35,10 @@ pub enum Fault {
     Group,
     Epoch,
     Chain,
+    /// Behind a seal, where nothing is ever written, something stands. It is no record.
+    BehindSeal,
+    /// The file ends before the segment does: somebody cut it.
+    Shortened,
     /// A kind, or a version of one of the journal's own kinds, that only a newer version can read.
     Newer {
         kind: u16,

@@ -224,17 +224,20 @@ impl Layout {
 pub(crate) struct HeaderFound {
     pub header: SegmentHeader,
     pub copies_good: u32,
+    /// The first copy is the one that verified, or both are.
+    pub is_first_good: bool,
 }
 
 /// Reads the header from the first and the last page of a segment file.
 pub(crate) fn find_header(first: &[u8], last: &[u8], path: &Path) -> Result<HeaderFound, OpenError> {
     let parse = |page| SegmentHeader::read_from_bytes(page).ok().filter(SegmentHeader::is_whole);
     let damaged = || OpenError::FileDamaged { path: path.to_owned() };
-    let (header, copies_good) = if first == last {
-        (parse(first).ok_or_else(damaged)?, 2)
+    let (header, copies_good, is_first_good) = if first == last {
+        (parse(first).ok_or_else(damaged)?, 2, true)
     } else {
         match (parse(first), parse(last)) {
-            (Some(only), None) | (None, Some(only)) => (only, 1),
+            (Some(only), None) => (only, 1, true),
+            (None, Some(only)) => (only, 1, false),
             // Two whole headers that disagree: the file was put together from two.
             (Some(_), Some(_)) | (None, None) => return Err(damaged()),
         }
@@ -243,7 +246,11 @@ pub(crate) fn find_header(first: &[u8], last: &[u8], path: &Path) -> Result<Head
         let what = format!("format {}, incompatible features {:#x}", header.major, header.incompatible);
         return Err(OpenError::NewerFormat { path: path.to_owned(), what });
     }
-    if header.has_known_shape() { Ok(HeaderFound { header, copies_good }) } else { Err(damaged()) }
+    if header.has_known_shape() {
+        Ok(HeaderFound { header, copies_good, is_first_good })
+    } else {
+        Err(damaged())
+    }
 }
 
 /// Checks that a header belongs to this journal, this number and a file of this size.
@@ -264,6 +271,21 @@ pub(crate) fn check_belongs(
         return Err(OpenError::FileDamaged { path: path.to_owned() });
     }
     Ok(())
+}
+
+/// The header of a file that ends before its segment does: its second copy went with the end.
+pub(crate) fn header_of_shortened(bytes: &[u8]) -> Option<SegmentHeader> {
+    let first = bytes.get(..PAGE_BYTES)?;
+    let header = SegmentHeader::read_from_bytes(first).ok().filter(SegmentHeader::is_whole)?;
+    let is_short = (bytes.len() as u64) < header.segment_bytes.get();
+    (is_short && !header.is_newer() && header.has_known_shape()).then_some(header)
+}
+
+/// The segment with zeros where its file ended, and the header's second copy.
+pub(crate) fn lengthen(bytes: &mut Vec<u8>, header: &SegmentHeader) {
+    let whole = usize::try_from(header.segment_bytes.get()).expect("what is opened fits into memory");
+    bytes.resize(whole - PAGE_BYTES, 0);
+    bytes.extend_from_slice(header.as_bytes());
 }
 
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {

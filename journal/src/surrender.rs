@@ -2,7 +2,9 @@
 //! saves and zeroes what does not verify, and moves aside whatever stands beyond. Each step can be done twice. Nothing is
 //! deleted. What then remains is a journal that ends whole, which the ordinary recovery goes on from.
 
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::bookmark::Bookmark;
@@ -13,7 +15,7 @@ use crate::identity::Identity;
 use crate::loss::{Loss, Pending, REASON_BYTES_MAX, Stage, pending_path};
 use crate::mark::DurableMark;
 use crate::prepare::now_ns;
-use crate::recovery::{promised_outside, survey_from};
+use crate::recovery::survey_from;
 use crate::repair::{open, save_torn, zero};
 use crate::retention::Loaded;
 use crate::segment::{Layout, PAGE_BYTES, Position};
@@ -55,6 +57,7 @@ pub(crate) fn surrender(
     if pending.stage == Stage::Cutting {
         let cut = Cut { directory, identity, loss: &pending.loss };
         cut.tell_readers().map_err(failed)?;
+        cut.lengthen()?;
         torn = cut.save_and_zero()?;
         moved = cut.move_aside().map_err(failed)?;
         cut.lower_the_mark().map_err(failed)?;
@@ -111,10 +114,8 @@ fn refuse<T>(reason: String) -> Result<T, OpenError> {
 }
 
 fn loss_of(directory: &Path, identity: &Identity, damage: &Damage, reason: &str) -> Result<Loss, OpenError> {
-    let layout = Loaded::read(directory, identity, damage.segment)?.layout;
-    // A walk that stops at a hole names what shows the hole; more may have been promised behind it.
-    let outside = promised_outside(directory, identity)?;
-    let floor = if outside.position > damage.floor.position { outside } else { damage.floor };
+    let layout = Loaded::read_lengthened(directory, identity, damage.segment)?.layout;
+    let floor = damage.floor;
     Ok(Loss {
         last_seq: damage.last_good_seq,
         end: layout.position(damage.offset.max(PAGE_BYTES as u64)),
@@ -141,6 +142,20 @@ impl Cut<'_> {
         }
         if watermarks.written_position() > end {
             watermarks.publish_written(last_seq, end);
+        }
+        Ok(())
+    }
+
+    /// Gives a segment that somebody cut its length and its second header back.
+    fn lengthen(&self) -> Result<(), OpenError> {
+        let number = self.loss.end.segment();
+        let path = directory::segment_path(self.directory, number);
+        let failed = |error| OpenError::io("give the segment its length back", &path, error);
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
+        let was = file.metadata().map_err(failed)?.len();
+        let Loaded { bytes, .. } = Loaded::read_lengthened(self.directory, self.identity, number)?;
+        if was < bytes.len() as u64 {
+            file.write_all_at(&bytes[was as usize..], was).and_then(|()| file.sync_all()).map_err(failed)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::background::Background;
+use crate::base;
 use crate::bookmark::Bookmark;
 use crate::directory;
 use crate::error::{OpenError, WriteError};
@@ -91,6 +92,7 @@ impl Writer {
         // A mark of nothing, then the name, then segments: with this order a crash leaves an empty journal or none.
         let mut mark = DurableMark::open(directory, identity.journal_id, 0).map_err(failed)?;
         mark.write(0, Position::default()).and_then(|()| mark.sync()).map_err(failed)?;
+        base::prepare(directory).map_err(failed)?;
         identity::install(directory, identity, now_ns()).map_err(failed)?;
         let (writer, _) =
             Writer::recover(directory, Some(identity), None, options, &mut |_| Ok(()), storage, lock)?;
@@ -198,22 +200,23 @@ impl Writer {
         if watermarks.written_position() > survey.end {
             watermarks.publish_written(survey.last_seq, survey.end);
         }
-        let Repaired { tail, end, active, spares, recovery } = repair(survey, &mould, storage.as_mut())?;
+        let Repaired { tail, end, active, sealed, spares, recovery } =
+            repair(survey, &mould, storage.as_mut())?;
         let mut mark =
             DurableMark::open(directory, mould.identity.journal_id, mould.epoch).map_err(failed)?;
         mark.write(tail.seq, end).and_then(|()| mark.sync()).map_err(failed)?;
         watermarks.publish_epoch(mould.epoch);
         watermarks.publish_written(tail.seq, end);
         watermarks.publish_durable(tail.seq, end);
-        let next = active.layout.segment + 1;
-        let image_bytes = IMAGE_BYTES_AT_START.min(active.layout.group_bytes_max());
+        let next = active.segment + 1;
+        let image_bytes = IMAGE_BYTES_AT_START.min(active.group_bytes_max());
         let writer = Writer {
             storage,
             preparer: Preparer::start(mould, spares, next).map_err(failed)?,
-            next_group: active.layout.data_start,
+            next_group: if sealed { end.offset() } else { active.data_start },
             image: Image::with_capacity(image_bytes as usize),
-            seal: Image::with_capacity(active.layout.alignment as usize),
-            active: active.layout,
+            seal: Image::with_capacity(active.alignment as usize),
+            active,
             closed: tail,
             open: tail,
             written: (tail.seq, end),
@@ -222,7 +225,7 @@ impl Writer {
             background: None,
             syncing: None,
             watermarks: Arc::new(watermarks),
-            sealed: false,
+            sealed,
             poisoned: false,
             _lock: lock,
         };
@@ -413,15 +416,21 @@ impl Writer {
     }
 
     /// Ends the active segment while none follows it: what was written is then complete as it lies on the disk, whatever
-    /// comes. The next group goes on in the next segment. Nothing happens when it has ended or a group is open.
+    /// comes. The next group goes on in the next segment. Nothing happens when it has ended, when nothing stands in it, or
+    /// when a group is open.
     pub fn seal(&mut self) -> Result<(), WriteError> {
         self.check_alive()?;
-        if self.sealed || !self.image.is_empty() {
+        if self.sealed || self.is_unused() || !self.image.is_empty() {
             return Ok(());
         }
         let result = self.seal_active(SealReason::Rotation).and_then(|()| self.mark.sync());
         self.sealed = result.is_ok();
         self.poison_on_error(result)
+    }
+
+    /// Nothing stands in the active segment: it is as good as a spare to the next writer.
+    fn is_unused(&self) -> bool {
+        self.next_group == self.active.data_start
     }
 
     fn rotate(&mut self, next: Prepared) -> io::Result<()> {
@@ -436,10 +445,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Closes the open group, syncs, and seals the segment, so that the next open has nothing to repair.
+    /// Closes the open group, syncs, and seals the segment, so that the next open has nothing to repair. One in which
+    /// nothing stands is left to the next writer.
     pub fn close(mut self) -> Result<(), WriteError> {
         self.close_group()?;
-        let sealed = if self.sealed { Ok(()) } else { self.seal_active(SealReason::CleanClose) };
+        let is_complete = self.sealed || self.is_unused();
+        let sealed = if is_complete { Ok(()) } else { self.seal_active(SealReason::CleanClose) };
         let result = sealed.and_then(|()| self.mark.sync());
         self.poison_on_error(result)
     }
@@ -459,6 +470,11 @@ impl Writer {
             spares,
             is_short: self.preparer.is_short(),
         }
+    }
+
+    /// Bytes that must be free for a whole segment and the reserve to stand ready; 0 where they do.
+    pub fn missing_bytes(&self) -> u64 {
+        self.preparer.missing_bytes()
     }
 
     /// Why the next segment or the reserve is not ready, if the last attempt to make it failed: a warning for the operator.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use journal::{
-    Acceptance, Bookmark, CursorName, Kind, Limit, Loss, OpenError, ReadError, Reader, Record, SnapshotHead,
-    Surrender, Writer, settle_loss, store_cursor,
+    Acceptance, Bookmark, CursorName, Damage, Fault, FloorOrigin, Kind, Limit, Loss, OpenError, ReadError,
+    Reader, Record, SnapshotHead, Surrender, Writer, settle_loss, store_cursor,
 };
 
 use super::system_calls::has_strace;
@@ -141,6 +141,87 @@ fn check_kept(directory: &Path, before: &BTreeMap<PathBuf, Vec<u8>>, marks: &[Bo
         .expect("there")
         .map(|entry| fs::read(entry.expect("listed").path()).expect("read"));
     assert!(torn.into_iter().any(|bytes| bytes == data[..used]), "what was zeroed is kept");
+}
+
+fn refused(directory: &Path) -> Damage {
+    match journal::survey(directory, Some(&identity()), &mut |_| Ok(())) {
+        Err(OpenError::Damaged(damage)) => *damage,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// However early the walk stops, the refusal says how much had been promised, and the loss records the same.
+#[test]
+fn a_refusal_names_the_floor_of_the_whole_journal() {
+    for kept_seq in [90, 450] {
+        let directory = scratch();
+        let marks = made(directory.path());
+        fs::remove_dir_all(directory.path().join("cursors")).expect("there");
+        fs::remove_dir_all(journal::snapshots_directory(directory.path())).expect("there");
+        fs::remove_file(directory.path().join("durable.mark")).expect("there");
+        spoil(directory.path(), &marks, kept_seq);
+        let damage = refused(directory.path());
+        assert_eq!((damage.last_good_seq, damage.floor.seq), (kept_seq, LAST - 10), "{damage}");
+        assert!(matches!(damage.floor.origin, FloorOrigin::Group(_)), "{damage}");
+        let (writer, _, given_up) = give_up(directory.path(), kept_seq).expect("accepted");
+        assert_eq!(
+            (given_up.loss.floor_seq, given_up.loss.floor_position),
+            (LAST - 10, damage.floor.position)
+        );
+        drop(writer);
+    }
+}
+
+#[test]
+fn what_stands_behind_the_last_seal_is_named_and_set_aside() {
+    let directory = scratch();
+    let mut writer = Writer::create(directory.path(), &identity(), &DENSE).expect("created");
+    write(&mut writer, 1..=30, 10, |_| true);
+    writer.close().expect("closed");
+    let file = fs::OpenOptions::new().write(true).open(segment(directory.path(), 1)).expect("opened");
+    file.write_all_at(b"stray", 50_000).expect("written");
+    let damage = refused(directory.path());
+    assert_eq!((damage.fault, damage.last_good_seq), (Fault::BehindSeal, 30), "{damage}");
+    assert!(damage.is_behind_everything());
+    let text = OpenError::Damaged(Box::new(damage)).to_string();
+    assert!(text.starts_with("bytes that are no record stand behind the journal's last seal"), "{text}");
+    let (writer, last_seq, given_up) = give_up(directory.path(), 30).expect("accepted");
+    assert_eq!(last_seq, 30);
+    assert!(given_up.loss.is_of_no_record());
+    let saved = fs::read(given_up.torn.expect("saved")).expect("read");
+    assert!(saved.ends_with(b"stray"));
+    settle_loss(directory.path()).expect("settled");
+    writer.close().expect("closed");
+    assert_eq!(survey(directory.path()).0, 30);
+}
+
+/// Cut to every length from its header on, the last segment with data is refused with all that is known, and given up.
+#[test]
+fn a_segment_that_was_cut_is_refused_with_its_last_good_seq_and_may_be_given_up() {
+    let whole = scratch();
+    let marks = made(whole.path());
+    let end = marks.last().expect("groups").position;
+    for bytes in [4096, 4096 + 512, end.offset() - 700, end.offset(), 60_000, (64 << 10) - 1] {
+        let directory = scratch();
+        made(directory.path());
+        let path = segment(directory.path(), end.segment());
+        fs::OpenOptions::new().write(true).open(&path).expect("opened").set_len(bytes).expect("cut");
+        let damage = refused(directory.path());
+        assert_eq!((damage.fault, damage.segment), (Fault::Shortened, end.segment()), "{damage}");
+        let kept = marks
+            .iter()
+            .rev()
+            .find(|mark| mark.position.segment() < end.segment() || mark.position.offset() <= bytes);
+        let kept = kept.expect("the segments before are whole").seq;
+        assert_eq!((damage.last_good_seq, damage.floor.seq), (kept, LAST), "cut to {bytes}: {damage}");
+        let (writer, last_seq, _) = give_up(directory.path(), kept).expect("accepted");
+        assert_eq!(last_seq, kept);
+        settle_loss(directory.path()).expect("settled");
+        drop(writer);
+        assert_eq!(fs::metadata(&path).expect("there").len(), 64 << 10);
+        let found = journal::survey(directory.path(), Some(&identity()), &mut |_| Ok(())).expect("whole");
+        assert_eq!((found.last_seq, found.header_copies_damaged), (kept, 0));
+    }
 }
 
 #[test]

@@ -233,6 +233,25 @@ fn a_journal_goes_on_without_its_beginning() {
     assert_eq!(opened.expect("opened").1.last_seq, LAST + 9);
 }
 
+/// No file can be made, so none is needed: where the journal begins is written over blocks that are there.
+#[test]
+fn segments_are_removed_from_a_disk_that_takes_nothing_more() {
+    let directory = scratch();
+    made(directory.path());
+    fs::create_dir(directory.path().join("journal.base.tmp")).expect("in the way");
+    for first in [2, 3] {
+        let removed = journal::remove_segments_below(directory.path(), &identity(), first);
+        assert_eq!(removed.expect("removed"), 1);
+        assert_eq!(journal::segments(directory.path(), &identity()).expect("listed")[0], first);
+    }
+    // A power cut while the first of the copies is written, when nothing has gone yet.
+    let whole = fs::read(directory.path().join("journal.base")).expect("there");
+    let torn = [vec![0; whole.len() / 2], vec![7; whole.len() / 2]].concat();
+    fs::write(directory.path().join("journal.base"), torn).expect("written");
+    let error = journal::survey(directory.path(), None, &mut |_| Ok(())).expect_err("it is not there");
+    assert!(matches!(error, OpenError::SegmentMissing { segment: 1, .. }), "{error}");
+}
+
 #[test]
 fn sealed_segments_are_read_again_one_behind_the_other_and_no_byte_may_be_another() {
     let directory = scratch();
@@ -267,9 +286,17 @@ fn a_beginning_that_is_gone_without_a_base_or_with_a_wrong_one_is_refused() {
     journal::remove_segments_below(directory.path(), &identity(), 3).expect("removed");
     let base = directory.path().join("journal.base");
     let good = fs::read(&base).expect("there");
-    for at in 0..good.len() {
+    for at in 0..good.len() / 2 {
         let mut flipped = good.clone();
         flipped[at] ^= 2;
+        for twin in [at, good.len() / 2 + at] {
+            let mut one = good.clone();
+            one[twin] ^= 2;
+            fs::write(&base, one).expect("written");
+            let found = journal::survey(directory.path(), None, &mut |_| Ok(()));
+            assert_eq!(found.expect("the other copy is whole").last_seq, LAST);
+        }
+        flipped[good.len() / 2 + at] ^= 4;
         fs::write(&base, flipped).expect("written");
         let error = journal::survey(directory.path(), None, &mut |_| Ok(())).expect_err("refused");
         assert!(matches!(error, OpenError::FileDamaged { .. }), "byte {at}: {error}");
@@ -290,5 +317,6 @@ fn a_beginning_that_is_gone_without_a_base_or_with_a_wrong_one_is_refused() {
     bytes[5000] ^= 1;
     fs::write(&path, bytes).expect("written");
     assert!(journal::remove_segments_below(damaged.path(), &identity(), 3).is_err());
-    assert!(segment(damaged.path(), 1).exists() && !damaged.path().join("journal.base").exists());
+    assert!(segment(damaged.path(), 1).exists());
+    assert_eq!(fs::read(damaged.path().join("journal.base")).expect("there"), vec![0; good.len()]);
 }

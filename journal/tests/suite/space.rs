@@ -13,7 +13,8 @@ use journal::{OpenError, Options, WriteError, Writer};
 use super::system_calls::{DIRECTORY, has_strace};
 use crate::BACK_END;
 use crate::support::{
-    DENSE, append_command, fill_up, identity, make_space, reopen, scratch, segment, stocked, survey, tiered,
+    DENSE, append_command, files, fill_up, identity, make_space, reopen, scratch, segment, stocked, survey,
+    tiered,
 };
 
 const RESERVE_BYTES: u64 = 64 << 10;
@@ -161,6 +162,85 @@ fn a_journal_is_opened_on_a_full_disk_by_means_of_the_reserve() {
     append_command(&mut writer, 2);
     writer.close_group().expect("closed");
     stocked(&writer, home);
+    writer.close().expect("closed");
+    assert_eq!(reopen(home, &WHOLE).expect("whole").1.last_seq, 2);
+}
+
+/// A venue that is halted seals as soon as nothing is to be written, and is killed or ended, again and again.
+#[test]
+fn a_journal_in_which_nothing_is_written_takes_no_segment_however_often_it_is_opened() {
+    let directory = scratch();
+    let home = directory.path();
+    let mut writer = Writer::create(home, &identity(), &WHOLE).expect("created");
+    stocked(&writer, home);
+    fill_up(home, 2..40);
+    for number in [2, 3] {
+        fs::remove_file(segment(home, number)).expect("never made");
+    }
+    append_command(&mut writer, 1);
+    writer.close_group().expect("closed");
+    writer.close().expect("closed");
+    let mut names = Vec::new();
+    for life in 0..6 {
+        let (mut writer, recovery) = reopen(home, &WHOLE).expect("what the last one had is there");
+        assert_eq!(recovery.last_seq, 1);
+        wait_for_fault(&writer);
+        writer.seal().expect("nothing is in it");
+        if life % 2 == 0 {
+            writer.close().expect("closed");
+        }
+        let found: Vec<String> = files(home).into_keys().collect();
+        assert!(life == 0 || found == names, "life {life}: {found:?}");
+        names = found;
+    }
+    assert!(segment(home, 2).exists() && !segment(home, 3).exists());
+    make_space(home, 2..40);
+    assert_eq!(reopen(home, &WHOLE).expect("whole").1.last_seq, 1);
+}
+
+/// Child half of the test below: opens a journal whose last segment is all there is, and finds no room for a group.
+#[test]
+fn life_on_a_full_disk() {
+    let Some(directory) = std::env::var_os(FULL) else { return };
+    let (mut writer, recovery) = reopen(directory.as_ref(), &WHOLE).expect("it needs nothing");
+    assert_eq!(recovery.last_seq, 1);
+    assert_eq!(writer.room().left_bytes, 0);
+    append_command(&mut writer, 2);
+    assert!(matches!(writer.close_group(), Err(WriteError::NoSpace(_))));
+    assert_eq!(writer.sync().expect("what was closed is durable"), 1);
+}
+
+const FULL: &str = "JOURNAL_TEST_FULL";
+
+/// No spare, no reserve, and no file may grow.
+#[test]
+fn a_journal_is_opened_on_a_disk_that_gives_nothing_at_all() {
+    let directory = scratch();
+    let home = directory.path();
+    let mut writer = Writer::create(home, &identity(), &WHOLE).expect("created");
+    stocked(&writer, home);
+    append_command(&mut writer, 1);
+    writer.close_group().expect("closed");
+    writer.sync().expect("synced");
+    drop(writer);
+    for name in ["00000000000000000002.seg", "00000000000000000003.seg", "reserve.bin"] {
+        fs::remove_file(home.join(name)).expect("never made");
+    }
+    for _ in 0..3 {
+        // In blocks of 512 bytes: enough for what is there, and too little for the reserve.
+        let done = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -S -f 100; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "suite::space::life_on_a_full_disk", "--nocapture"])
+            .env(FULL, home)
+            .output()
+            .expect("sh runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(!segment(home, 2).exists() && !home.join("reserve.bin").exists());
+    }
+    let (mut writer, _) = reopen(home, &WHOLE).expect("whole");
+    append_command(&mut writer, 2);
+    writer.close_group().expect("there is space");
     writer.close().expect("closed");
     assert_eq!(reopen(home, &WHOLE).expect("whole").1.last_seq, 2);
 }

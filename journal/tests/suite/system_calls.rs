@@ -185,7 +185,7 @@ impl Rules {
                     self.broken.push(format!("{path} was written while {other} was not synced"));
                 }
             }
-        } else if !in_place && !path.ends_with("/durable.mark") {
+        } else if !in_place && !path.ends_with("/durable.mark") && !path.ends_with("/journal.base") {
             self.broken(format!("{path} was written under its name"));
         }
         let bytes = call.bytes();
