@@ -53,7 +53,11 @@ enum Command {
         loss: AcceptedLoss,
     },
     /// Enter orders by hand as one of the clients of a directory
-    #[command(after_help = format!("Lines on standard input:\n\n{}", shell::help()))]
+    #[command(after_help = format!(
+        "Lines on standard input:\n\n{}\n\nA script, which is any input that is no terminal, ends with exit code 5 if a line of it was refused, not \
+         understood or not answered; the other lines were done.",
+        shell::help()
+    ))]
     Client {
         /// The venue's directory
         directory: PathBuf,
@@ -78,7 +82,13 @@ enum Command {
     #[command(after_help = "Example: ballast state-hash my-venue --seq 1000")]
     StateHash(tools::Hash),
     /// Say what a reject code means
-    Explain { code: u16 },
+    #[command(
+        after_help = "Example: ballast explain 503, ballast explain JOURNAL_FULL, ballast explain JournalFull"
+    )]
+    Explain {
+        /// Its number, or its name as the schema or a client spells it
+        code: String,
+    },
     /// The schemas of the protocol: print, check, compare, and what is generated from them
     #[command(subcommand)]
     Schema(schema::Command),
@@ -94,7 +104,7 @@ struct AcceptedLoss {
     #[arg(long, value_name = "SEQ", requires = "accept_data_loss")]
     expect_last_seq: Option<u64>,
     /// Why, in the journal for ever
-    #[arg(long, value_name = "TEXT", requires = "accept_data_loss")]
+    #[arg(long, value_name = "TEXT", requires = "accept_data_loss", value_parser = reason)]
     reason: Option<String>,
 }
 
@@ -125,11 +135,23 @@ enum Profile {
 pub struct Failure {
     pub code: u8,
     pub text: String,
+    /// The refusal of a journal as JSON, where nothing else was said to programs yet.
+    pub report: Option<String>,
 }
 
 impl Failure {
     pub fn new(code: u8, text: impl Into<String>) -> Failure {
-        Failure { code, text: text.into() }
+        Failure { code, text: text.into(), report: None }
+    }
+
+    pub fn reporting(self, report: String) -> Failure {
+        Failure { report: Some(report), ..self }
+    }
+
+    /// For a tool that was asked to speak to programs: what refuses the journal is one JSON object.
+    pub fn reported(self) -> Failure {
+        self.report.as_ref().iter().for_each(say);
+        Failure { report: None, ..self }
     }
 
     /// Whoever reads standard output has enough, which is no failure: the end, with nothing more to say.
@@ -160,7 +182,7 @@ pub fn run() -> ExitCode {
         Command::Snapshot(arguments) => snapshots::arguments::run(arguments),
         Command::Journal(command) => tools::run(&command),
         Command::StateHash(hash) => tools::state_hash(&hash),
-        Command::Explain { code } => explain(code),
+        Command::Explain { code } => explain(&code),
         Command::Schema(command) => schema::run(&command),
     };
     match done {
@@ -172,6 +194,15 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// A word that is kept for ever says something.
+pub fn reason(text: &str) -> Result<String, String> {
+    let bytes = text.trim().len();
+    if (1..=journal::REASON_BYTES_MAX).contains(&bytes) {
+        return Ok(text.trim().to_owned());
+    }
+    Err(format!("say why, in 1 to {} bytes; these are {bytes}", journal::REASON_BYTES_MAX))
 }
 
 /// Judged before anything is written.
@@ -204,6 +235,9 @@ fn initialise(directory: &Path, listen: &str) -> Result<(), Failure> {
 }
 
 fn client(directory: &Path, name: &str) -> Result<(), Failure> {
+    if !directory.is_dir() {
+        return Err(Failure::new(EXIT_NOT_FOUND, format!("there is no directory {}", directory.display())));
+    }
     let clients = directory.join(init::CLIENTS_DIRECTORY);
     let path = clients.join(format!("{name}.toml"));
     if !path.is_file() {
@@ -216,11 +250,16 @@ fn client(directory: &Path, name: &str) -> Result<(), Failure> {
             })
             .unwrap_or_default();
         known.sort();
-        let text = format!("there is no {}; known clients: {}", path.display(), known.join(", "));
+        let known = if known.is_empty() {
+            format!("{} holds no client's file; is it a venue's directory?", directory.display())
+        } else {
+            format!("known clients: {}", known.join(", "))
+        };
+        let text = format!("there is no {}; {known}", path.display());
         return Err(Failure::new(EXIT_NOT_FOUND, text));
     }
     let config = ClientConfig::load(&path).map_err(|text| Failure::new(EXIT_ERROR, text))?;
-    shell::run(config, name).map_err(|text| Failure::new(EXIT_ERROR, text))
+    shell::run(config, name)
 }
 
 fn develop(directory: &Path, listen: Option<&str>) -> Result<(), Failure> {
@@ -236,11 +275,23 @@ fn develop(directory: &Path, listen: Option<&str>) -> Result<(), Failure> {
     dev::run(directory)
 }
 
-fn explain(code: u16) -> Result<(), Failure> {
-    let reject = Reject::from_code(code)
-        .ok_or_else(|| Failure::new(EXIT_NOT_FOUND, format!("there is no code {code}")))?;
-    say(format_args!("{code} {reject:?}: {}", reject.text()));
+fn explain(word: &str) -> Result<(), Failure> {
+    let reject = match word.parse() {
+        Ok(code) => Reject::from_code(code),
+        Err(_) => Reject::ALL.iter().copied().find(|reject| is_spelled(*reject, word)),
+    };
+    let reject = reject.ok_or_else(|| {
+        let text = format!("there is no code {word}; `ballast schema codes` lists them");
+        Failure::new(EXIT_NOT_FOUND, text)
+    })?;
+    say(format_args!("{} {reject:?}: {}", reject.code(), reject.text()));
     Ok(())
+}
+
+/// JournalFull, JOURNAL_FULL and journal-full are one.
+fn is_spelled(reject: Reject, word: &str) -> bool {
+    let letters = word.chars().filter(|letter| !['_', '-', ' '].contains(letter));
+    letters.map(|letter| letter.to_ascii_lowercase()).eq(format!("{reject:?}").to_lowercase().chars())
 }
 
 /// The operator's file of a directory, or why not.

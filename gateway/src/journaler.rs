@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::log::Entry;
 use crate::release::{Release, SyncMode};
 use crate::ring::{Bell, LogReader};
+use crate::shortage::free_space;
 use crate::snapshots::reference::SnapshotReference;
 use crate::space::{Level, Space, charge, charge_max};
 use crate::stage::{Ending, Released, Stage};
@@ -163,19 +164,11 @@ impl Journaler {
             Some(fault) => warn(format_args!(
                 "the journal is short of segments: {fault}; {}; below a tenth of the active segment nothing is added any \
                  more, and at its end the venue halts until there is space",
-                self.free_space()
+                free_space(&self.directory)
             )),
             None => warn("the journal has its segments again"),
         }
         self.told = fault;
-    }
-
-    fn free_space(&self) -> String {
-        let shown = self.directory.display();
-        match rustix::fs::statvfs(&self.directory) {
-            Ok(found) => format!("{} bytes are free in {shown}", found.f_bavail * found.f_frsize),
-            Err(error) => format!("the free space in {shown} is unknown: {error}"),
-        }
     }
 
     /// Tells the engine's stage how much it may go on with, when everything that was copied is written.
@@ -187,7 +180,7 @@ impl Journaler {
         if level != self.level {
             self.level = level;
             self.matcher.ring();
-            let free = self.free_space();
+            let free = free_space(&self.directory);
             match level {
                 Level::Enough => warn("the journal has space again: the venue goes on"),
                 Level::Low => warn(format_args!("the journal is nearly full: cancel-only; {free}")),

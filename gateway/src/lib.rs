@@ -40,6 +40,7 @@ pub mod sentence;
 pub mod serve;
 pub mod session;
 pub mod shell;
+mod shortage;
 pub mod snapshots;
 pub mod space;
 pub mod stage;

@@ -21,5 +21,8 @@ pub fn sentence(given_up: &Surrender) -> String {
 /// What a Loss record says.
 pub fn recorded(loss: &Loss) -> String {
     let Loss { last_seq, floor_seq, reason, .. } = loss;
+    if loss.is_of_no_record() {
+        return format!("bytes behind seq {last_seq} that were no record: {reason}");
+    }
     format!("durable data behind seq {last_seq} (up to seq {floor_seq} had been promised): {reason}")
 }

@@ -269,8 +269,13 @@ pub(crate) fn start_error(error: OpenError) -> StartError {
     let (mut text, report) = (error.to_string(), error.report());
     if let OpenError::Damaged(damage) = &error {
         let last = damage.last_good_seq;
+        let what = if damage.is_behind_everything() {
+            "sets what stands there aside, and no record goes".into()
+        } else {
+            format!("gives up all behind seq {last}, which is promised up to seq {}", damage.floor.seq)
+        };
         text += &format!(
-            "; with no backup left, --accept-data-loss --expect-last-seq {last} --reason TEXT gives up all behind seq {last}"
+            "; with no backup left, --accept-data-loss --expect-last-seq {last} --reason TEXT {what}"
         );
     }
     match error {

@@ -10,6 +10,7 @@ use engine::units::Side;
 use zerocopy::little_endian::U16;
 
 use crate::client::Body;
+use crate::client::orders;
 use crate::client::portfolio::is_refused_at_its_trigger;
 use crate::client_config::ClientConfig;
 use crate::decimal;
@@ -60,15 +61,38 @@ fn accepted_sentence(config: &ClientConfig, accepted: &OrderAccepted) -> String 
 
 fn open_order_sentence(config: &ClientConfig, order: &OrderAccepted) -> String {
     format!(
-        "c{} {}: {} {} at {}, {} left, order {}",
+        "c{} {}: {} {} at {}, {} left{}, order {}",
         order.cl_ord_id,
         if order.status == status::SUSPENDED { "armed" } else { "open" },
         side_name(order.side),
         amount(config, order.instrument_id.get(), order.qty.get()),
         price(order.price.get()),
         count(order.leaves_qty.get()),
+        manner(order),
         order.order_id
     )
+}
+
+/// How it stays, what of it shows, and what it may not do, in the words that enter it (`manner`).
+fn manner(order: &OrderAccepted) -> String {
+    let mut words = String::new();
+    if let Some(tif) = engine::Tif::from_wire(order.tif) {
+        words += &format!(", {}", format!("{tif:?}").to_lowercase());
+    }
+    if order.display_qty.get() != NULL_I64 && order.display_qty != order.qty {
+        words += &format!(" show={}", order.display_qty);
+    }
+    for (bit, name) in
+        [(orders::POST_ONLY, "post"), (orders::POST_ONLY_SLIDE, "slide"), (orders::REDUCE_ONLY, "reduce")]
+    {
+        if order.flags.get() & bit != 0 {
+            words += &format!(" {name}");
+        }
+    }
+    if order.flags.get() & orders::MMP != 0 {
+        words += &format!(" group={}", order.mmp_group);
+    }
+    words
 }
 
 /// A history of all orders has no client id.

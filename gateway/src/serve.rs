@@ -19,6 +19,7 @@ use crate::drift;
 use crate::loss;
 use crate::pipeline::{self, Plan};
 use crate::recovery::{self, StartError};
+use crate::shortage;
 use crate::snapshots::keeper::{self, Keeper};
 use crate::stage::Ending;
 
@@ -75,6 +76,12 @@ pub fn run_until(
     let bound = listener.local_addr().unwrap_or(address);
     say(format_args!("venue     {} in {}", config.venue.name, directory.display()));
     say(format_args!("journal   {}", recovered.report));
+    if let Some(shortage) =
+        shortage::at_start(recovered.engine.standstill(), &recovered.writer, &recovered.journal)
+    {
+        say(format_args!("space     {shortage}"));
+        warn(shortage);
+    }
     say(format_args!("release   {}", config.release()));
     say(format_args!("back end  {}", journal::BackEnd::from(config.journal.back_end)));
     say(format_args!("threads   {}", plan.shown()));

@@ -1,18 +1,21 @@
 //! `ballast client`: order entry for a person. One line in, one sentence out; a script may be the person. Keeps nothing
 //! between runs: open orders and positions are rebuilt from what the venue replays.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::command::{ModifyOrder, NewOrder};
+use engine::event::QuoteAckEntry;
 use engine::limits::HISTORY_EVENTS_MAX;
 use engine::message::{Message, NULL_I64};
+use engine::reject::Reject;
 use engine::units::Side;
 use engine::{Condition, TradingState, TriggerType};
 use zerocopy::little_endian::I64;
 
 use crate::canceling::Canceling;
+use crate::cli::{EXIT_ERROR, EXIT_REFUSED, Failure};
 use crate::client::orders::{self, Tif};
 use crate::client::portfolio::Portfolio;
 use crate::client::{Body, Client, ClientError, ConnectOptions, Event};
@@ -77,8 +80,9 @@ pub fn help() -> String {
     format!("{COMMANDS}\n\n{}", manner::HELP)
 }
 
-/// Connects as `name` and executes lines from stdin until `quit` or their end. The error is a connection lost for good.
-pub fn run(config: ClientConfig, name: &str) -> Result<(), String> {
+/// Connects as `name` and executes lines from stdin until `quit` or their end. The error is a connection lost for good, or,
+/// where a script is the person, that not all of its lines were done.
+pub fn run(config: ClientConfig, name: &str) -> Result<(), Failure> {
     let (sender, lines) = sync_channel(LINES_AHEAD);
     // Reading stdin cannot be given a timeout, so a thread of its own waits there; it ends with the process.
     std::thread::spawn(move || {
@@ -91,7 +95,16 @@ pub fn run(config: ClientConfig, name: &str) -> Result<(), String> {
     });
     let prompts = std::io::stdin().is_terminal();
     let options = ConnectOptions { auto_reconnect: true, ..ConnectOptions::default() };
-    Shell::open(config, options, name, std::io::stdout(), prompts)?.execute_all(&lines)
+    let failed = |text| Failure::new(EXIT_ERROR, text);
+    let mut shell = Shell::open(config, options, name, std::io::stdout(), prompts).map_err(failed)?;
+    let done = shell.execute_all(&lines);
+    match shell.not_done {
+        _ if shell.nobody_reads => Err(Failure::nobody_reads()),
+        count if count > 0 && done.is_ok() && !prompts => {
+            Err(Failure::new(EXIT_REFUSED, format!("{count} lines were not done; the answers say why")))
+        }
+        _ => done.map_err(failed),
+    }
 }
 
 struct Shell<W> {
@@ -100,6 +113,10 @@ struct Shell<W> {
     portfolio: Portfolio,
     out: W,
     prompts: bool,
+    /// Lines that were refused, not understood, or not answered.
+    not_done: u64,
+    /// Whoever read what is printed has gone.
+    nobody_reads: bool,
 }
 
 enum Flow {
@@ -128,7 +145,8 @@ impl<W: Write> Shell<W> {
         prompts: bool,
     ) -> Result<Shell<W>, String> {
         let client = Client::connect_with(&config, options).map_err(|error| error.to_string())?;
-        let mut shell = Shell { client, config, portfolio: Portfolio::default(), out, prompts };
+        let portfolio = Portfolio::default();
+        let mut shell = Shell { client, config, portfolio, out, prompts, not_done: 0, nobody_reads: false };
         let replayed = shell.catch_up().map_err(|error| error.to_string())?;
         let (config, portfolio) = (&shell.config, &shell.portfolio);
         let hello = format!(
@@ -167,7 +185,10 @@ impl<W: Write> Shell<W> {
             match self.execute(&line) {
                 Ok(Flow::Next) => {}
                 Ok(Flow::Quit) => break,
-                Err(Fault::Line(why)) => self.say(&why)?,
+                Err(Fault::Line(why)) => {
+                    self.not_done += 1;
+                    self.say(&why)?;
+                }
                 Err(Fault::Lost(why)) => return Err(why),
             }
         }
@@ -188,7 +209,7 @@ impl<W: Write> Shell<W> {
             if let Some(event) = self.client.next_event(GLANCE).map_err(|error| error.to_string())? {
                 if self.prompts {
                     // Over the prompt, which is written again beneath.
-                    write!(self.out, "\r").map_err(|error| error.to_string())?;
+                    write!(self.out, "\r").map_err(|error| self.unwritten(&error))?;
                 }
                 self.show(&event)?;
                 self.prompt()?;
@@ -200,7 +221,7 @@ impl<W: Write> Shell<W> {
         if !self.prompts {
             return Ok(());
         }
-        write!(self.out, "> ").and_then(|()| self.out.flush()).map_err(|error| error.to_string())
+        write!(self.out, "> ").and_then(|()| self.out.flush()).map_err(|error| self.unwritten(&error))
     }
 
     fn execute(&mut self, line: &str) -> Result<Flow, Fault> {
@@ -457,6 +478,7 @@ impl<W: Write> Shell<W> {
                     self.show(&event)?;
                     let is_answer = !event.is_history() && answers(&event.body, seq);
                     answered |= is_answer;
+                    self.not_done += u64::from(is_answer && refuses(&event.body));
                     if let Body::Complete(complete) = &event.body
                         && is_answer
                         && complete.code.get() == 0
@@ -543,9 +565,13 @@ impl<W: Write> Shell<W> {
     }
 
     fn say(&mut self, text: &str) -> Result<(), String> {
-        writeln!(self.out, "{text}")
-            .and_then(|()| self.out.flush())
-            .map_err(|error| format!("output cannot be written: {error}"))
+        let written = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+        written.map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&mut self, error: &std::io::Error) -> String {
+        self.nobody_reads |= error.kind() == ErrorKind::BrokenPipe;
+        format!("output cannot be written: {error}")
     }
 }
 
@@ -589,6 +615,24 @@ fn answers(body: &Body, seq: u64) -> bool {
             (from..from.saturating_add(hole.count.get().into())).contains(&seq)
         }
         body => body.ref_seq() == seq,
+    }
+}
+
+/// An answer that says that the command has no effect, or a part of it.
+fn refuses(body: &Body) -> bool {
+    match body {
+        Body::Rejected(_) | Body::SessionReject(_) | Body::NotApplied(_) => true,
+        Body::MassCanceled(ack) => ack.code.get() != 0,
+        Body::Confirmed(confirmed) => confirmed.code.get() != 0,
+        Body::Quoted(ack, entries) => {
+            let is_refused = |entry: &QuoteAckEntry| entry.bid_code.get() != 0 || entry.ask_code.get() != 0;
+            ack.code.get() != 0 || entries.iter().any(is_refused)
+        }
+        Body::Complete(complete) => {
+            let code = complete.code.get();
+            code != 0 && code != Reject::RetransmitTooMany.code()
+        }
+        _ => false,
     }
 }
 

@@ -56,8 +56,21 @@ pub enum JournalCommand {
     Export(export::Arguments),
 }
 
+impl JournalCommand {
+    fn is_for_programs(&self) -> bool {
+        match self {
+            JournalCommand::Ls(place) | JournalCommand::Stat(place) => place.json,
+            JournalCommand::Cat(arguments) => arguments.place.json,
+            JournalCommand::Verify(arguments) => arguments.place.json,
+            JournalCommand::Replay(arguments) => arguments.place.json,
+            JournalCommand::Diff(arguments) => arguments.json,
+            JournalCommand::Export(_) => false,
+        }
+    }
+}
+
 pub fn run(command: &JournalCommand) -> Result<(), Failure> {
-    match command {
+    let done = match command {
         JournalCommand::Ls(place) => ls::run(place),
         JournalCommand::Stat(place) => stat::run(place),
         JournalCommand::Cat(arguments) => cat::run(arguments),
@@ -65,9 +78,10 @@ pub fn run(command: &JournalCommand) -> Result<(), Failure> {
         JournalCommand::Replay(arguments) => replay::run(arguments),
         JournalCommand::Diff(arguments) => diff::run(arguments),
         JournalCommand::Export(arguments) => export::run(arguments),
-    }
+    };
+    done.map_err(|failure| if command.is_for_programs() { failure.reported() } else { failure })
 }
 
 pub fn state_hash(hash: &Hash) -> Result<(), Failure> {
-    replay::state_hash(hash)
+    replay::state_hash(hash).map_err(|failure| if hash.json { failure.reported() } else { failure })
 }

@@ -128,7 +128,8 @@ impl Home {
         input.write_all(lines.as_ref()).expect("it listens");
         drop(input);
         let done = client.wait_with_output().expect("it ends at the end of its input");
-        assert!(done.status.success(), "{name}: {}", done.status);
+        // 5: a line was refused, which is for the caller to judge by what is shown.
+        assert!(matches!(done.status.code(), Some(0 | 5)), "{name}: {}", done.status);
         String::from_utf8(done.stdout).expect("it prints text")
     }
 }

@@ -53,7 +53,12 @@ fn the_program_explains_itself() {
     check(&["explain", "304"], 0, &["304 PriceAboveBand: price is above the band"]);
     check(&["explain", "1"], 0, &["1 BadFrame"]);
     check(&["explain", "0"], 4, &["there is no code 0"]);
-    check(&["explain", "65536"], 2, &["65536"]);
+    check(&["explain", "65536"], 4, &["there is no code 65536"]);
+    for word in ["503", "JOURNAL_FULL", "JournalFull", "journal-full"] {
+        check(&["explain", word], 0, &["503 JournalFull: "]);
+    }
+    check(&["explain", "JOURNAL"], 4, &["there is no code JOURNAL"]);
+    check(&["client", "no/such/directory", "alice"], 4, &["there is no directory no/such/directory"]);
     check(&["explain"], 2, &["Usage"]);
     check(&["explode"], 2, &["explode", "Usage"]);
     check(&[], 2, &["Usage", "Exit codes"]);

@@ -2,9 +2,10 @@
 //! needs them and never before, consumers that stay behind, and damage in sealed segments found while the venue runs.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -236,6 +237,42 @@ fn an_operator_prunes_by_hand_what_nobody_needs() {
         assert!(kept == *bytes, "segment {number} has other bytes in the archive");
     }
     assert!(home.serve().terminate().0.success(), "the rest is a journal");
+}
+
+/// To free space takes none: the disk has not one byte left, and nothing but segments can go.
+#[test]
+fn an_operator_prunes_a_disk_that_is_full() {
+    if std::env::var_os("BALLAST_MOUNTS").is_none() {
+        println!("J9 prune on a full disk: SKIPPED, set BALLAST_MOUNTS=1 as root");
+        return;
+    }
+    let place = tempfile::tempdir().expect("a place to mount at");
+    let mount = |words: &[&str]| Command::new(words[0]).args(&words[1..]).arg(place.path()).status();
+    let done = mount(&["mount", "-t", "tmpfs", "-o", "size=256m", "venue"]);
+    assert!(done.expect("there is mount").success(), "BALLAST_MOUNTS=1 needs the right to mount");
+    let home = Home::within(place.path(), |text| text.replace(SNAPSHOTS.0, "snapshot_every = 300"));
+    let mut venue = home.serve();
+    let mut alice = Member::new(home.path(), "alice");
+    trade_until(&mut alice, "the journal grows", || {
+        segments(&home).last().is_some_and(|last| *last > 5)
+            && snapshot_seqs(&home.journal()).expect("listed").len() > 2
+    });
+    let newest = *snapshot_seqs(&home.journal()).expect("listed").last().expect("there are three");
+    venue.read_until(&format!("seq {newest} is verified and recorded"));
+    assert!(venue.terminate().0.success());
+    assert!(home.serve().terminate().0.success());
+    let mut other = File::create(place.path().join("other")).expect("a name takes no space here");
+    for bytes in [1 << 20, 4096, 1] {
+        while other.write_all(&vec![7; bytes]).is_ok() {}
+    }
+    let all = snapshot_seqs(&home.journal()).expect("listed").len().to_string();
+    let done = run("ballast", &["snapshot", "prune", home.shown(), "--keep", &all, "--keep-segments", "1"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(segments(&home)[0] > 1, "{}", String::from_utf8_lossy(&done.stdout));
+    assert!(home.serve().terminate().0.success(), "the rest is a journal");
+    drop(home);
+    let _ = mount(&["umount", "-l"]);
+    println!("J9 prune on a full disk: done with 0 bytes free");
 }
 
 #[test]

@@ -297,6 +297,57 @@ fn a_venue_survives_a_third_party_that_fills_its_disk() {
     println!("J9 quota: SKIPPED, it does not bind root; EDQUOT is what the journal's own tests inject");
 }
 
+/// Files of the journal that take space, and their lengths.
+fn files(home: &Home) -> Vec<(String, u64)> {
+    let mut found: Vec<(String, u64)> = fs::read_dir(home.journal())
+        .expect("it is ours")
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| {
+            (entry.file_name().to_string_lossy().into_owned(), entry.metadata().expect("ours").len())
+        })
+        .filter(|(name, _)| !name.ends_with(".tmp"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// A start into a halt says so and takes nothing of what is free, however often it is tried.
+#[test]
+fn a_venue_that_is_halted_starts_into_its_halt_any_number_of_times() {
+    let home = Home::within(&memory(), small);
+    let venue = Watched::start(&home, false);
+    let crowd = Crowd::start(home.path(), seed());
+    let (_nobody, never) = channel();
+    pass_to_an_answer(&never, &crowd.acks);
+    limit(&venue, Some(SEGMENT_BYTES - 1));
+    venue.wait_for(HALTED);
+    venue.venue.kill();
+    let mut before = Vec::new();
+    for life in 0..4 {
+        let venue = Watched::start(&home, true);
+        let line = venue.venue.said.iter().find(|line| line.starts_with("space")).expect("it is said");
+        for part in ["the venue is halted", "bytes must be free for a segment", "goes on by itself"] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        venue.wait_for("short of segments");
+        if life % 2 == 0 {
+            venue.venue.kill();
+        } else {
+            assert!(venue.venue.terminate().0.success());
+        }
+        // The first may make the reserve anew, for which there is room.
+        let found = files(&home);
+        assert!(life == 0 || found == before, "life {life}: {found:?}\n{before:?}");
+        before = found;
+    }
+    let venue = Watched::start(&home, false);
+    let told = crowd.end();
+    assert!(venue.venue.terminate().0.success());
+    let Sum { heard, .. } = compare(&told, &audit(&home.journal()));
+    assert!(heard > 0);
+}
+
 /// What one member sees of it, step by step.
 #[test]
 fn a_member_is_told_why_and_is_let_in_again() {

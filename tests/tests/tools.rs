@@ -283,6 +283,80 @@ fn damage_is_named_and_everything_before_it_is_shown() {
     assert!(fault(3, &["journal", "verify", shown]).contains("segment 2 is missing"));
 }
 
+/// What the scrubber alarms about, the tool tells as well, and how it is healed.
+#[test]
+fn a_header_with_one_good_copy_is_told_and_healed_by_what_is_told() {
+    let copy = recorded().copy();
+    let shown = copy.path().to_str().expect("text");
+    for (segment, from_end) in [(1, 0), (2, 4096)] {
+        let path = copy.path().join(format!("{segment:020}.seg"));
+        let mut bytes = fs::read(&path).expect("it is there");
+        let at = if from_end == 0 { 7 } else { bytes.len() - from_end + 7 };
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).expect("it is ours");
+    }
+    let done = tool(3, &["journal", "verify", shown]);
+    assert!(text(&done.stdout).starts_with("whole: 3000 commands"), "{}", text(&done.stdout));
+    let told = text(&done.stderr);
+    assert!(told.contains("2 headers have only one good copy left"), "{told}");
+    let json = text(&tool(3, &["journal", "verify", shown, "--json"]).stdout);
+    assert_eq!((json.lines().count(), value(&json, "whole")), (1, "true"), "{json}");
+    assert!(json.contains("\"header_copies_damaged\":[{\"segment\":1,"), "{json}");
+    for command in told.lines().filter(|line| line.trim_start().starts_with("dd ")) {
+        let done = Command::new("sh").args(["-c", command]).output().expect("there is a shell");
+        assert!(done.status.success(), "{command}: {}", text(&done.stderr));
+    }
+    assert!(said(&["journal", "verify", shown, "--json"]).contains("\"header_copies_damaged\":[]"));
+}
+
+#[test]
+fn what_refuses_a_journal_is_told_to_programs() {
+    let shown_by = |shown: &str| {
+        [
+            vec!["journal", "ls", shown, "--json"],
+            vec!["journal", "stat", shown, "--json"],
+            vec!["journal", "cat", shown, "--json"],
+            vec!["journal", "verify", shown, "--json"],
+            vec!["journal", "verify", shown, "--replay", "--json"],
+            vec!["journal", "replay", shown, "--json"],
+            vec!["state-hash", shown, "--json"],
+        ]
+        .map(|words| text(&tool(3, &words).stdout))
+    };
+    let copy = recorded().copy();
+    let shown = copy.path().to_str().expect("text");
+    fs::remove_file(copy.path().join("journal.id")).expect("it was there");
+    for told in shown_by(shown) {
+        assert_eq!((told.lines().count(), value(&told, "refusal")), (1, "identity_missing"), "{told}");
+    }
+    let told = text(&tool(3, &["snapshot", "ls", shown, "--json"]).stdout);
+    assert_eq!(value(&told, "refusal"), "identity_missing", "{told}");
+    let copy = recorded().copy();
+    let shown = copy.path().to_str().expect("text");
+    fs::remove_file(copy.path().join("00000000000000000001.seg")).expect("it was there");
+    for told in shown_by(shown) {
+        let last = told.lines().last().expect("something was told");
+        assert!(last.contains("segment 1 is missing") || last.contains("\"refusal\":"), "{told}");
+    }
+}
+
+#[test]
+fn a_segment_that_was_cut_is_refused_with_all_that_is_known() {
+    let copy = recorded().copy();
+    let shown = copy.path().to_str().expect("text");
+    let listed = said(&["journal", "ls", shown, "--json"]);
+    let last = listed.lines().rfind(|line| value(line, "state") != "spare").expect("it holds data");
+    let number: u64 = value(last, "segment").parse().expect("a number");
+    let path = copy.path().join(format!("{number:020}.seg"));
+    let used: u64 = value(last, "used_bytes").parse().expect("a number");
+    fs::OpenOptions::new().write(true).open(&path).expect("ours").set_len(used - 600).expect("cut");
+    let why = fault(3, &["journal", "verify", shown]);
+    let place = format!("segment={number} offset=");
+    for part in ["shorter than its header says", &place, "last_good_seq=2", "floor_seq=", "floor_origin="] {
+        assert!(why.contains(part), "{part} in {why}");
+    }
+}
+
 #[test]
 fn what_is_no_journal_of_this_venue_is_refused() {
     let empty = tempfile::tempdir().expect("there is room");
@@ -502,6 +576,10 @@ fn a_journal_whose_beginning_is_gone_is_replayed_from_its_snapshot() {
     said(&["journal", "export", shown, "--format", "csv", "--out", out]);
     fs::remove_dir_all(copy.path().join("snap")).expect("it is ours");
     assert!(fault(3, &["state-hash", shown]).contains("needs a snapshot"));
+    for words in [&["state-hash", shown, "--json"][..], &["journal", "verify", shown, "--replay", "--json"]] {
+        let told = text(&tool(3, words).stdout);
+        assert_eq!((told.lines().count(), value(&told, "refusal")), (1, "no_snapshot"), "{told}");
+    }
 }
 
 /// The next answer of the venue.

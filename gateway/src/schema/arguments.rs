@@ -99,8 +99,8 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
         faults.extend(found);
     };
     if files.is_empty() {
-        judge(ORDER_ENTRY_FILE, super::order_entry());
-        judge(MARKET_DATA_FILE, super::market_data());
+        judge(&format!("built in, {ORDER_ENTRY_FILE}"), super::order_entry());
+        judge(&format!("built in, {MARKET_DATA_FILE}"), super::market_data());
     }
     for file in files {
         judge(&file.display().to_string(), &read(file)?);

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use journal::SnapshotHead;
+use journal::{OpenError, SnapshotHead};
 
-use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_NOT_FOUND, Failure, say, warn};
+use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_NOT_FOUND, Failure, reason, say, warn};
 use crate::config::{Config, to_hex};
 use crate::snapshots::bar::Bar;
 use crate::snapshots::create::{Made, create};
@@ -79,7 +79,7 @@ enum Task {
         /// The cursor's file in `cursors/`
         name: String,
         /// Kept in `forgotten.log`
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
     },
     /// Load a snapshot, or all of a directory, as a start would, and say what is wrong
@@ -93,8 +93,25 @@ enum Task {
     },
 }
 
+impl Task {
+    fn is_for_programs(&self) -> bool {
+        match self {
+            Task::Create { json, .. }
+            | Task::Ls { json, .. }
+            | Task::Prune { json, .. }
+            | Task::Verify { json, .. } => *json,
+            Task::Forget { .. } => false,
+        }
+    }
+}
+
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    match arguments.task {
+    let is_for_programs = arguments.task.is_for_programs();
+    perform(arguments.task).map_err(|failure| if is_for_programs { failure.reported() } else { failure })
+}
+
+fn perform(task: Task) -> Result<(), Failure> {
+    match task {
         Task::Create { directory, until_seq, background, end_with_stdin, json } => {
             if background {
                 // One that may not step back works on in its place.
@@ -150,8 +167,13 @@ fn journal_of(directory: &Path) -> Result<PathBuf, Failure> {
     if found.join("journal.id").exists() {
         return Ok(found);
     }
-    let text = format!("{} holds no journal", directory.display());
-    Err(Failure::new(EXIT_NOT_FOUND, text))
+    match journal::load_identity(&found) {
+        Err(error @ OpenError::IdentityMissing { .. }) => Err(super::create::open_failure(error)),
+        _ => {
+            let text = format!("{} holds no journal", directory.display());
+            Err(Failure::new(EXIT_NOT_FOUND, text))
+        }
+    }
 }
 
 fn told(made: &Made, json: bool) {

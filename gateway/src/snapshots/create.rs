@@ -196,7 +196,8 @@ pub fn open_failure(error: OpenError) -> Failure {
         | OpenError::BookmarkRefused { .. } => EXIT_DAMAGED,
         _ => EXIT_ERROR,
     };
-    Failure::new(code, error.to_string())
+    let failure = Failure::new(code, error.to_string());
+    if code == EXIT_DAMAGED { failure.reporting(error.report()) } else { failure }
 }
 
 fn read_failure(error: ReadError) -> Failure {

@@ -18,7 +18,7 @@ pub const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    place: Place,
+    pub place: Place,
     #[command(flatten)]
     filter: Filter,
     /// At most so many records

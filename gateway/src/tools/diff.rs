@@ -25,7 +25,7 @@ pub struct Arguments {
     other: PathBuf,
     /// For programs: one JSON object
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// A record that outlives its segment's mapping.

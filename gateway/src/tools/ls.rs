@@ -73,14 +73,17 @@ fn object(segment: &SegmentSummary) -> String {
 /// A list with a hole or a file that does not verify is still a list, but not a whole journal.
 fn check(journal: &Journal, segments: &[SegmentSummary]) -> Result<(), Failure> {
     let first = segments.first().map_or(1, |first| first.number);
-    let begins = if journal.directory.join("journal.base").exists() { first } else { 1 };
+    let begins = journal::beginning(&journal.directory, &journal.identity)
+        .map_or(first, |beginning| beginning.position.segment());
     let missing = (begins..).zip(segments).find(|(due, segment)| segment.number != *due);
     if let Some((due, _)) = missing {
         let text = format!(
             "segment {due} is missing from {}; restore it from a backup",
             journal.directory.display()
         );
-        return Err(Failure::new(EXIT_DAMAGED, text));
+        let report = Object::new().text("refusal", "segment_missing").raw("segment", due);
+        let report = report.text("text", &text).end();
+        return Err(Failure::new(EXIT_DAMAGED, text).reporting(report));
     }
     let damaged = segments.iter().find_map(|segment| match &segment.state {
         SegmentState::Damaged(why) => Some(format!("segment {}: {why}", segment.number)),

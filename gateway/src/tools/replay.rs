@@ -31,7 +31,7 @@ pub const EXAMPLES: &str = "Examples:
 #[command(group = ArgGroup::new("place in the journal").args(["seq", "time", "order"]))]
 pub struct Arguments {
     #[command(flatten)]
-    place: Place,
+    pub place: Place,
     /// To the end of this command
     #[arg(long, value_name = "N")]
     seq: Option<u64>,
@@ -48,7 +48,7 @@ pub struct Arguments {
     #[arg(long)]
     accounts: bool,
     /// Show the open orders of this instrument
-    #[arg(long, value_name = "INSTRUMENT")]
+    #[arg(long, value_name = "ID", value_parser = instrument_id)]
     book: Option<u32>,
 }
 
@@ -59,10 +59,16 @@ pub struct Hash {
     directory: PathBuf,
     /// For programs: one JSON object
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// After this command instead of the last
     #[arg(long, value_name = "N")]
     seq: Option<u64>,
+}
+
+/// The journal knows instruments by their numbers alone.
+fn instrument_id(text: &str) -> Result<u32, String> {
+    let wrong = |_| format!("'{text}' is no instrument id, such as 1; the symbols stand in ballast.toml");
+    text.parse().map_err(wrong)
 }
 
 fn order_id(text: &str) -> Result<u64, String> {

@@ -5,6 +5,7 @@ use engine::logic;
 use engine::replay::{Difference, Replay, What};
 use journal::{Kind, Record};
 
+use super::json::Object;
 use super::source::{Journal, failure};
 use crate::cli::{EXIT_DAMAGED, EXIT_ERROR, EXIT_REFUSED, Failure};
 use crate::snapshots::standing::Standing;
@@ -76,7 +77,8 @@ fn oldest_state(journal: &Journal) -> Result<Engine, Failure> {
     }
     let text =
         format!("{} does not begin at seq 1, so a replay needs a snapshot: {why}", directory.display());
-    Err(Failure::new(EXIT_DAMAGED, text))
+    let report = Object::new().text("refusal", "no_snapshot").text("path", &directory.display().to_string());
+    Err(Failure::new(EXIT_DAMAGED, text.clone()).reporting(report.text("text", &text).end()))
 }
 
 fn differs(difference: &Difference) -> Failure {

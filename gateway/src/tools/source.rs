@@ -225,7 +225,7 @@ fn journal_directory(directory: &Path) -> Result<PathBuf, Failure> {
         StartError::Locked(text) | StartError::UnknownRules(text) | StartError::LossRefused { text, .. } => {
             Failure::new(EXIT_REFUSED, text)
         }
-        StartError::JournalRefused { text, .. } => Failure::new(EXIT_DAMAGED, text),
+        StartError::JournalRefused { text, report } => Failure::new(EXIT_DAMAGED, text).reporting(report),
         StartError::Other(text) => Failure::new(EXIT_ERROR, text),
     })?;
     Ok(below)
@@ -261,7 +261,8 @@ pub fn failure(error: OpenError) -> Failure {
         | OpenError::LossUnfinished { .. } => EXIT_DAMAGED,
         _ => EXIT_ERROR,
     };
-    Failure::new(code, error.to_string())
+    let failure = Failure::new(code, error.to_string());
+    if code == EXIT_DAMAGED { failure.reporting(error.report()) } else { failure }
 }
 
 pub fn read_failure(error: ReadError) -> Failure {

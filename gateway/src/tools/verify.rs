@@ -2,14 +2,14 @@
 //! says now?
 
 use clap::Args;
-use journal::{Ending, Kind, Loss, Record, Survey};
+use journal::{Ending, HeaderCopyDamaged, Kind, Loss, Record, Survey};
 
 use super::json::{self, Object};
 use super::output::Output;
 use super::place::Place;
 use super::progress::Progress;
 use super::rerun::Rerun;
-use super::source::{Journal, Step, Walked};
+use super::source::{Journal, Step, Walked, failure};
 use super::stat::loss_object;
 use crate::cli::{EXIT_DAMAGED, Failure};
 use crate::config::to_hex;
@@ -20,12 +20,13 @@ pub const EXAMPLES: &str = "Examples:
   ballast journal verify my-venue --replay --json
 
 Of a venue that runs, everything durable is verified; of one that stands still, everything, its ending included.
-Damage is exit code 3, and the message names segment, offset, last good seq and the durable floor.";
+Damage is exit code 3, and the message names segment, offset, last good seq and the durable floor. So is a header of
+which one of the two copies does not verify, although no data is missing: the message says how it is healed.";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    place: Place,
+    pub place: Place,
     /// Run the engine as well and compare every event and every digest
     #[arg(long)]
     replay: bool,
@@ -54,15 +55,41 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     });
     let walked = walked.and_then(|walked| rerun.as_mut().map_or(Ok(()), Rerun::finish).map(|()| walked));
     drop(progress);
+    let copies = journal::header_copies_damaged(&journal.directory).map_err(failure)?;
     let mut output = Output::new();
     match &walked {
-        Ok(walked) if place.json => output.line(object(&seen, walked, rerun.as_ref()))?,
+        Ok(walked) if place.json => output.line(object(&seen, walked, rerun.as_ref(), &copies))?,
         Ok(walked) => output.line(sentence(&seen, walked, rerun.as_ref()))?,
         Err(failure) if place.json && failure.code == EXIT_DAMAGED => output.line(damaged(failure))?,
         Err(_) => {}
     }
     output.flush()?;
-    walked.map(|_| ())
+    // It was told above.
+    walked.map_err(|failure| Failure { report: None, ..failure })?;
+    if copies.is_empty() {
+        return Ok(());
+    }
+    let heal: String = copies.iter().map(|copy| format!("\n  {}", healing(copy))).collect();
+    let text = format!(
+        "{} headers have only one good copy left: all data is whole, and the medium has begun to rot. Look at the disk; each \
+         is healed from its other copy, also while a venue runs, by{heal}",
+        copies.len()
+    );
+    Err(Failure::new(EXIT_DAMAGED, text))
+}
+
+/// The command that copies the header that is whole over the other.
+fn healing(copy: &HeaderCopyDamaged) -> String {
+    let HeaderCopyDamaged { path, whole_page, damaged_page, .. } = copy;
+    let path = path.display();
+    format!(
+        "dd if='{path}' of='{path}' bs=4096 count=1 skip={whole_page} seek={damaged_page} conv=notrunc,fsync"
+    )
+}
+
+fn copy_object(copy: &HeaderCopyDamaged) -> String {
+    let object = Object::new().raw("segment", copy.segment).text("path", &copy.path.display().to_string());
+    object.raw("offset", copy.damaged_page * 4096).text("heal", &healing(copy)).end()
 }
 
 /// The `name=value` pairs of the sentence about damage, for programs; the sentence itself for what has none.
@@ -105,11 +132,7 @@ fn sentence(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
 }
 
 fn ending(survey: &Survey) -> String {
-    let copies = match survey.header_copies_damaged {
-        0 => String::new(),
-        damaged => format!("; {damaged} headers have only one good copy left"),
-    };
-    let ending = match &survey.ending {
+    match &survey.ending {
         Ending::Empty => "nothing was ever written".to_owned(),
         Ending::Sealed => "sealed at its end".to_owned(),
         Ending::WholeGroup => "it ends with a whole group".to_owned(),
@@ -118,13 +141,13 @@ fn ending(survey: &Survey) -> String {
                 "behind it a torn tail of {bytes} bytes that was never durable, which the next start cuts"
             )
         }
-    };
-    ending + &copies
+    }
 }
 
-fn object(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
+fn object(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>, copies: &[HeaderCopyDamaged]) -> String {
     let losses = json::list(seen.losses.iter().map(loss_object));
     let object = Object::new().raw("whole", true).raw("records", seen.records).raw("losses", losses);
+    let object = object.raw("header_copies_damaged", json::list(copies.iter().map(copy_object)));
     let object = match walked {
         Walked::ToEnd(survey) => object
             .raw("running", false)
@@ -139,8 +162,7 @@ fn object(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
             .text("floor_position", &survey.floor.position.to_string())
             .text("floor_origin", &survey.floor.origin.to_string())
             .text("end", &survey.end.to_string())
-            .text("ending", ending_name(&survey.ending))
-            .raw("header_copies_damaged", survey.header_copies_damaged),
+            .text("ending", ending_name(&survey.ending)),
         Walked::ToDurable { seq, chain } => {
             object.raw("running", true).raw("last_seq", seq).text("chain", &to_hex(chain))
         }
