@@ -2,8 +2,11 @@
 //! without a gap, keeps the session alive, and resumes it where it stood. The mirror of the venue's session. It keeps no
 //! order and no position; `portfolio` does. It works only while it is called: call `next_event` at least once per keep-alive.
 
+#![deny(missing_docs)]
+
 mod error;
 mod event;
+mod handler;
 mod link;
 mod logon;
 pub mod orders;
@@ -29,6 +32,7 @@ use crate::message::{Heartbeat, Logout, TestRequest, fixed_text};
 use crate::release::SyncMode;
 pub use error::ClientError;
 pub use event::{Body, Event};
+pub use handler::{Handler, Step};
 
 use event::{Heard, NUMBERED_FROM, strange};
 use link::Link;
@@ -50,6 +54,7 @@ pub struct ConnectOptions {
     pub reconnect_attempts: u32,
     /// Pause in front of the second logon of a reconnect; it doubles up to `backoff_max`.
     pub backoff: Duration,
+    /// The longest of these pauses.
     pub backoff_max: Duration,
     /// Commands that may wait for an answer.
     pub unanswered_max: usize,
@@ -73,7 +78,9 @@ impl Default for ConnectOptions {
 /// The next number of either direction: all that a process needs to save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionPosition {
+    /// Of the next command.
     pub next_client_seq: u64,
+    /// Of the next message of the venue.
     pub next_server_seq: u64,
 }
 
@@ -88,6 +95,7 @@ pub struct Resumed {
     pub engine_epoch: u64,
 }
 
+/// A session with the venue, over one connection after the other.
 pub struct Client {
     address: String,
     member: Member,
@@ -96,6 +104,8 @@ pub struct Client {
     /// Why writing failed. Told only when nothing is left to read, because a goodbye may stand there.
     write_fault: Option<ClientError>,
     sent: Sent,
+    /// The last mass quote, kept for its memory.
+    quotes: Vec<u8>,
     next_client_seq: u64,
     next_server_seq: u64,
     ack: LogonAck,
@@ -129,6 +139,7 @@ impl Client {
             link: Some(link),
             write_fault: None,
             sent: Sent::default(),
+            quotes: Vec::new(),
             next_client_seq: ack.next_client_seq.get(),
             next_server_seq,
             ack,
@@ -145,6 +156,7 @@ impl Client {
         self.send(order)
     }
 
+    /// Sends a cancel.
     pub fn cancel_order(&mut self, cancel: CancelOrder) -> Result<u64, ClientError> {
         self.send(cancel)
     }
@@ -170,8 +182,14 @@ impl Client {
             return Err(ClientError::TooManyQuotes(entries.len()));
         }
         let (head, size) = (Framed::new(head), GroupSize::of(entries));
-        let parts = [head.as_bytes(), size.as_bytes(), entries.as_bytes()];
-        let seq = self.queue_message(&parts.concat())?;
+        let mut message = std::mem::take(&mut self.quotes);
+        message.clear();
+        for part in [head.as_bytes(), size.as_bytes(), entries.as_bytes()] {
+            message.extend_from_slice(part);
+        }
+        let seq = self.queue_message(&message);
+        self.quotes = message;
+        let seq = seq?;
         let _ = self.flush_once();
         Ok(seq)
     }
@@ -216,6 +234,7 @@ impl Client {
         self.notice.take().ok_or(ClientError::Disconnected)
     }
 
+    /// Where this session stands: what a later process gives as `ConnectOptions::resume`.
     pub fn position(&self) -> SessionPosition {
         SessionPosition { next_client_seq: self.next_client_seq, next_server_seq: self.next_server_seq }
     }
@@ -230,6 +249,7 @@ impl Client {
         self.sent.len()
     }
 
+    /// Whether there is a connection, as far as is known.
     pub fn is_connected(&self) -> bool {
         self.link.is_some()
     }

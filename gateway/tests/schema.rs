@@ -2,6 +2,9 @@
 //! `ballast schema`: a change that is not declared fails here, and the failure says which line to write.
 //! `BALLAST_BLESS=1` writes what is generated, and the hashes of versions that are not released.
 
+#[path = "schema/conversation.rs"]
+mod conversation;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -98,7 +101,9 @@ fn the_pages_have_what_is_generated() {
         let begin = format!("<!-- ballast schema md {name}: begin -->");
         expect_between(PAGE, &begin, &schema::page(schema));
     }
-    expect_between("gateway/schema/README.md", "<!-- frames: begin -->", &frames());
+    const FRAMES: &str = "gateway/schema/README.md";
+    expect_between(FRAMES, "<!-- session: begin -->", &conversation::conversation());
+    expect_between(FRAMES, "<!-- frames: begin -->", &frames());
 }
 
 // Frames for those who write a client.
@@ -248,7 +253,11 @@ fn shown(seq: u64, flags: u16, message: &[u8]) -> String {
     }
     let mut bytes = Vec::new();
     frame::append_message(&mut bytes, flags, seq, TIME_NS, message);
-    text += "\n\n```text\n";
+    text + "\n\n" + &hexadecimal(&bytes)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = "```text\n".to_owned();
     for line in bytes.chunks(16) {
         let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
         let _ = writeln!(text, "{}", hex.join(" "));
@@ -281,6 +290,10 @@ fn values(schema: &Schema, fields: &[schema::Field], block: &[u8]) -> String {
             Kind::Set { bits, .. } if raw != 0 => {
                 let set = bits.iter().filter(|bit| raw >> bit.value & 1 == 1).map(|bit| bit.name.as_str());
                 set.collect::<Vec<_>>().join(" and ")
+            }
+            Kind::Text { .. } if raw != 0 => {
+                let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+                format!("\"{}\"", String::from_utf8_lossy(text))
             }
             _ => continue,
         };

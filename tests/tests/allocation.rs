@@ -6,7 +6,10 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::thread;
+use std::time::Duration;
 
+use ballast_client::orders::{self, Tif};
+use ballast_client::{Body, Client, ClientConfig, Side};
 use engine::Engine;
 use engine::command::*;
 use engine::event::{OrderCanceled, OrderExecuted, OrderRejected};
@@ -22,6 +25,7 @@ use gateway::stage::{Ending, Stage};
 use journal::{Kind, Room};
 use tests::heard;
 use tests::orders::{cancel, limit};
+use tests::venue::Home;
 use tests::workload::{Draw, Profile, Sequenced, Step, Stream, bytes};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -379,4 +383,28 @@ fn a_venue_that_fills_up_costs_the_engine_no_page() {
     let seen = check(growing);
     assert!(seen.commands >= COMMANDS as u64 && seen.marks >= COMMANDS as u64 / MARK_EVERY);
     assert!(seen.executions > 50_000 && seen.cancels > 10_000 && seen.rejects > 10_000);
+}
+
+/// The member's side, with a venue in another process: once its buffers have grown, neither a command nor an answer allocates.
+#[test]
+fn a_client_in_steady_state_does_not_allocate() {
+    let home = Home::new(|text| text.replace("sync = \"group\"", "sync = \"none\""));
+    let _venue = home.serve();
+    let config = ClientConfig::load(&home.path().join("clients/alice.toml")).expect("init wrote it");
+    let mut client = Client::connect(&config).expect("the venue listens");
+    let mut round = |ids: std::ops::RangeInclusive<u64>| {
+        for id in ids {
+            let order = orders::limit(config.account, 1, Side::Buy, 49_000_000_000_000, 1, Tif::Ioc, id);
+            client.send(order).expect("it is sent");
+            for _ in 0..2 {
+                let event = client.next_event(Duration::from_secs(120)).expect("the venue lives");
+                assert!(matches!(event.expect("it answers").body, Body::Accepted(_) | Body::Canceled(_)));
+            }
+        }
+    };
+    round(1..=100);
+    let before = Cost::now();
+    round(101..=400);
+    let cost = Cost::now().since(before);
+    assert_eq!((cost.allocations, cost.deallocations), (0, 0), "{cost:?}");
 }

@@ -8,15 +8,28 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Crate, and what of the workspace it may import.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("engine", &[]),
     ("risk-model", &["engine"]),
     ("journal", &[]),
     ("gateway", &["engine", "journal", "risk-model"]),
+    ("ballast-client", &["engine", "gateway"]),
     ("settlement-bridge", &["engine", "journal", "gateway"]),
     ("perf", &["engine", "journal", "gateway"]),
     ("benches", &["engine", "risk-model", "journal", "gateway", "settlement-bridge", "perf"]),
-    ("tests", &["engine", "risk-model", "journal", "gateway", "settlement-bridge", "perf", "benches"]),
+    (
+        "tests",
+        &[
+            "engine",
+            "risk-model",
+            "journal",
+            "gateway",
+            "ballast-client",
+            "settlement-bridge",
+            "perf",
+            "benches",
+        ],
+    ),
 ];
 
 const ENGINE_MAY_USE: [&str; 3] = ["blake3", "fixed", "zerocopy"];

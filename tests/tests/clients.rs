@@ -5,15 +5,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
-use engine::event::{OrderAccepted, OrderExecuted, OrderModified, status};
-use engine::reject::Reject;
-use engine::units::Side;
-use gateway::client::orders::{self, Tif};
-use gateway::client::portfolio::Portfolio;
-use gateway::client::{Body, Client, ConnectOptions, Event, Resumed, SessionPosition};
-use gateway::client_config::ClientConfig;
+use ballast_client::event::{OrderAccepted, OrderExecuted, OrderModified, status};
+use ballast_client::orders::{self, Tif};
+use ballast_client::portfolio::Portfolio;
+use ballast_client::{
+    Body, Client, ClientConfig, ConnectOptions, Event, Reject, Resumed, SessionPosition, Side,
+};
 use gateway::frame::POSSIBLE_RESEND;
 use rustix::process::{Signal, kill_process};
 use tests::crowd::pass;
@@ -21,6 +21,13 @@ use tests::peer::{Came, Peer};
 use tests::tier::{seed, tiered};
 use tests::venue::{Home, Venue};
 use tests::workload::Draw;
+
+#[allow(dead_code)]
+#[path = "../../gateway/clients/rust/examples/maker.rs"]
+mod maker;
+#[allow(dead_code)]
+#[path = "../../gateway/clients/rust/examples/taker.rs"]
+mod taker;
 
 /// BTC-PERP at its mark, and half a dollar above.
 const INSTRUMENT: u32 = 1;
@@ -482,4 +489,23 @@ fn two_sessions_of_one_account_change_each_others_orders() {
         enters.hears_nothing_else();
         assert!(changes.open_orders().is_empty());
     }
+}
+
+/// The examples, as somebody starts them: the maker quotes, the taker takes, and a kill between the two fills stops neither.
+#[test]
+fn the_examples_trade() {
+    let home = home();
+    let mut venue = home.serve();
+    let file = |name: &str| home.path().join("clients").join(format!("{name}.toml"));
+    let alice = file("alice");
+    let maker = thread::spawn(move || maker::make(&alice, "BTC-PERP", "50000", Some(2)));
+    for round in 0..2 {
+        // The quote may not be there yet.
+        while taker::take(&file("bob"), "BTC-PERP", "51000", 1).expect("the venue takes orders") == 0 {}
+        if round == 0 {
+            venue = killed_and_back(&home, venue);
+        }
+    }
+    assert_eq!(maker.join().expect("it does not panic"), Ok(-2));
+    assert!(venue.terminate().0.success());
 }

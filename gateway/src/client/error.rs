@@ -5,6 +5,7 @@ use std::fmt;
 use engine::limits::QUOTE_ENTRIES_MAX;
 use engine::reject::Reject;
 
+/// What went wrong; its text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientError {
     /// The key file cannot be used.
@@ -18,13 +19,31 @@ pub enum ClientError {
     /// The connection broke.
     Closed(String),
     /// Nothing was heard for two keep-alives.
-    Silent { waited_ms: u64 },
+    Silent {
+        /// Since the venue's last word.
+        waited_ms: u64,
+    },
     /// A message of the venue is missing in front of `received`.
-    Gap { expected: u64, received: u64 },
+    Gap {
+        /// The number that was due.
+        expected: u64,
+        /// The number that came.
+        received: u64,
+    },
     /// The venue keeps no longer what was asked for.
-    Forgotten { asked: u64, oldest: u64 },
+    Forgotten {
+        /// The first number that is missing here.
+        asked: u64,
+        /// The first that the venue keeps.
+        oldest: u64,
+    },
     /// The venue's count of this client's commands is not this client's.
-    Diverged { mine: u64, venue: u64 },
+    Diverged {
+        /// The next command's number by this client.
+        mine: u64,
+        /// And by the venue.
+        venue: u64,
+    },
     /// The venue sent what no venue sends.
     Protocol(String),
     /// As many commands wait for their answers as `ConnectOptions::unanswered_max` allows.

@@ -14,9 +14,10 @@ use crate::message::{Challenge, Heartbeat, Logout, Retransmission, RetransmitRej
 /// First template that takes a sequence number.
 pub(super) const NUMBERED_FROM: u16 = 100;
 
-/// One thing that the caller is told. `server_seq` is 0 for what takes no number.
+/// One thing that the caller is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// Its number in the session, from 1 on without a gap; 0 for what takes none.
     pub server_seq: u64,
     /// When the venue sent it, in ns since 1970.
     pub send_time: u64,
@@ -24,6 +25,7 @@ pub struct Event {
     pub retransmitted: bool,
     /// The last message of what one command did.
     pub end_of_event: bool,
+    /// What it says.
     pub body: Body,
 }
 
@@ -34,28 +36,40 @@ impl Event {
     }
 }
 
+/// The venue's messages, as far as a member is told of them; `engine/RULES.md` says when each is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
+    /// An order rests, or is armed, or is about to trade.
     Accepted(OrderAccepted),
+    /// A request was refused, or an armed order at its trigger.
     Rejected(OrderRejected),
+    /// An order was amended, or has fired.
     Modified(OrderModified),
+    /// An order ended without being filled whole.
     Canceled(OrderCanceled),
+    /// An order traded.
     Executed(OrderExecuted),
+    /// The answer to a mass cancel.
     MassCanceled(MassCancelAck),
     /// The answer to a mass quote, with one entry for each of the request.
     Quoted(MassQuoteAck, Vec<QuoteAckEntry>),
     /// A protection group was breached, and all its orders are canceled.
     MmpTriggered(MmpTriggered),
+    /// The answer to a privileged command.
     Confirmed(Confirmed),
     /// An open order as it stands, because the client asked.
     OpenOrder(OrderAccepted),
+    /// The end of an answer of many parts, or the whole answer to a request that has none.
     Complete(RequestComplete),
+    /// Commands that never reached the venue and never will.
     NotApplied(NotApplied),
+    /// A frame that was not taken as a command; with `ref_seq` 0 the venue's state has changed.
     SessionReject(SessionReject),
     /// The client logged on again by itself; what it missed follows.
     Resumed(Resumed),
     /// A numbered message that this build does not know.
     Unknown {
+        /// Of the message.
         template_id: u16,
     },
 }

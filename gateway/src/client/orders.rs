@@ -21,8 +21,9 @@ const STP_NONE: u8 = 1;
 const SCOPE_ACCOUNT: u8 = 2;
 const SIDE_BOTH: u8 = 3;
 
-/// Flags of an order: refuse it if it would take, or move it to the nearest price at which it would not.
+/// Flag of an order that is refused if it would take.
 pub const POST_ONLY: u16 = 1;
+/// Flag of an order that moves to the nearest price at which it would not take.
 pub const POST_ONLY_SLIDE: u16 = 2;
 /// Flag of an order that may only bring its account's position nearer to flat.
 pub const REDUCE_ONLY: u16 = 4;

@@ -10,15 +10,20 @@ use engine::reject::Reject;
 
 use super::{Body, Event};
 
+/// An order that is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOrder {
+    /// The member's own id of it.
     pub cl_ord_id: u64,
+    /// The instrument's id.
     pub instrument: u32,
     /// As on the wire: 1 buy, 2 sell.
     pub side: u8,
     /// Null for an order at the market that waits for its trigger.
     pub price9: i64,
+    /// In all, what is filled included.
     pub lots: i64,
+    /// What may still trade.
     pub leaves: i64,
     /// It waits for its trigger.
     pub armed: bool,
@@ -31,6 +36,7 @@ pub fn is_refused_at_its_trigger(rejected: &OrderRejected) -> bool {
         && rejected.code != Reject::DuplicateClOrdId.code()
 }
 
+/// What one session's events say that its account holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portfolio {
     /// By the venue's order id.
@@ -40,6 +46,7 @@ pub struct Portfolio {
 }
 
 impl Portfolio {
+    /// Takes one event, each once and in order.
     pub fn hear(&mut self, event: &Event) {
         if event.is_history() {
             return;

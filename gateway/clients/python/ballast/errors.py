@@ -102,7 +102,10 @@ class ProtocolError(BallastError):
 class _Coded(BallastError):
     def __init__(self, said, code, text, retry_after_ms=0):
         self.code, self.text, self.retry_after_ms = code, text, retry_after_ms
-        super().__init__(f"{said}, {describe(code)} ({text}); {remedy(code)}")
+        told = describe(code)
+        # The venue's text is the meaning of its code, cut to its field, or more than that.
+        more = f" ({text})" if text and text not in told else ""
+        super().__init__(f"{said}, {told}{more}; {remedy(code)}")
 
     @property
     def heals(self):

@@ -1,6 +1,7 @@
 """The session without a socket: a scripted venue says what it says, and what is told, sent and refused is compared."""
 
 import random
+import re
 import struct
 import unittest
 from pathlib import Path
@@ -88,6 +89,19 @@ class Logon(unittest.TestCase):
         self.assertEqual(len(text), 140)
         self.assertTrue(ed25519.verify(ed25519.public_key(SEED), text, logon.signature))
         self.assertEqual((logon.next_client_seq, logon.next_server_seq), (8, 6))
+
+    def test_the_logon_of_the_page(self):
+        """The session in hex of gateway/schema/README.md: its Challenge is answered with its Logon, byte for byte."""
+        page = (Path(__file__).resolve().parents[3] / "schema" / "README.md").read_text()
+        shown = dict(re.findall(r"### (\w+)\n.*?```text\n([0-9a-f\s]+)```", page, re.DOTALL)[::-1])
+        challenge, logon = (bytes.fromhex(shown[name]) for name in ("Challenge", "Logon"))
+        seed = bytes.fromhex(re.search(r"`([0-9a-f]{64})`", page)[1])
+        given = {"random": lambda count: bytes(range(count)), "wall_ns": lambda: 1_700_000_000_123_456_789}
+        session = Session(CONFIG, seed, Options(), Position(8, 5, None), **given)
+        session.open(0.0)
+        session.output.clear()
+        session.feed(challenge, 0.0)
+        self.assertEqual(bytes(session.output), logon)
 
     def test_refusals_say_what_to_do(self):
         for code, what in [
