@@ -96,7 +96,10 @@ class ProtocolError(BallastError):
     heals = True
 
     def __init__(self, why):
-        super().__init__(f"the venue sent {why}; check that `address` is a venue's and of this client's version")
+        super().__init__(
+            f"the venue sent {why}; check that `address` is a venue's of this client's version, and "
+            "that the member's file has a `certificate` if it wants TLS"
+        )
 
 
 class _Coded(BallastError):

