@@ -23,6 +23,7 @@ local enums = {
   SyncMode = {[1] = "None", [2] = "Async", [3] = "Group", [4] = "Sync"},
   Imbalance = {[1] = "Buy", [2] = "Sell", [3] = "None"},
   LevelAction = {[1] = "New", [2] = "Change", [3] = "Delete"},
+  MdLevel = {[1] = "Best", [2] = "Levels", [3] = "Orders", [4] = "None"},
 }
 local sets = {
   OrderFlags = {[0] = "postOnly", [1] = "postOnlySlide", [2] = "reduceOnly", [3] = "mmp"},
@@ -79,6 +80,7 @@ local types = {
   Int32 = {size = 4, kind = "number", primitive = "int32"},
   Imbalance = {size = 1, kind = "enum", primitive = "uint8"},
   LevelAction = {size = 1, kind = "enum", primitive = "uint8"},
+  MdLevel = {size = 1, kind = "enum", primitive = "uint8"},
 }
 local messages = {
   [7701] = {
@@ -132,7 +134,7 @@ local messages = {
   },
   [7702] = {
     [400] = {name = "InstrumentDefinition", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"underlyingId", "UInt32"}, {"symbol", "Char32"}, {"baseCcy", "Char16"}, {"settleCcy", "Char16"}, {"tickSize", "Price9"}, {"lotSize", "Size9"}, {"contractSize", "Size9"}, {"strike", "Price9Opt"}, {"expiry", "TimeNsOpt"}, {"minQty", "Lots"}, {"maxQty", "Lots"}, {"maxPriceBandBps", "UInt32"}, {"kind", "InstrKind"}, {"state", "TradingState"}, {"inverse", "UInt8"}, {"padA", "UInt8"}, {"legCount", "UInt32"}}, group = {name = "legs", fields = {{"legInstrumentId", "InstrumentId"}, {"ratio", "Int32"}, {"padA", "UInt64"}}}},
-    [401] = {name = "TradingStatus", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"state", "TradingState"}, {"reason", "CancelReason"}, {"padA", "UInt16"}, {"effectiveAt", "TimeNsOpt"}}},
+    [401] = {name = "TradingStatus", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"state", "TradingState"}, {"padA", "UInt8"}, {"code", "RejectCode"}, {"effectiveAt", "TimeNsOpt"}}},
     [402] = {name = "MarketStats", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"padA", "UInt32"}, {"mark", "Price9Opt"}, {"index", "Price9Opt"}, {"fundingRate", "Price9Opt"}, {"nextFunding", "TimeNsOpt"}, {"openInterest", "LotsOpt"}, {"bandLow", "Price9Opt"}, {"bandHigh", "Price9Opt"}, {"impliedVol", "Price9Opt"}}},
     [410] = {name = "Bbo", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"bidOrders", "UInt16"}, {"askOrders", "UInt16"}, {"bidPx", "Price9Opt"}, {"bidQty", "Lots"}, {"askPx", "Price9Opt"}, {"askQty", "Lots"}}},
     [411] = {name = "LevelUpdate", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"padA", "UInt32"}, {"prevExecId", "ExecId"}, {"padB", "UInt32"}}, group = {name = "levels", fields = {{"px", "Price9"}, {"qty", "Lots"}, {"orders", "UInt32"}, {"side", "Side"}, {"action", "LevelAction"}, {"depth", "UInt16"}}}},
@@ -148,6 +150,10 @@ local messages = {
     [440] = {name = "AuctionIndicative", fields = {{"execId", "ExecId"}, {"matchTime", "TimeNs"}, {"instrumentId", "InstrumentId"}, {"imbalanceSide", "Imbalance"}, {"padA", "UInt8"}, {"padB", "UInt16"}, {"indicativePx", "Price9Opt"}, {"indicativeQty", "Lots"}, {"imbalanceQty", "Lots"}, {"auctionEnd", "TimeNsOpt"}}},
     [450] = {name = "MdRetransmitRequest", fields = {{"requestId", "UInt64"}, {"fromSeq", "SeqNum"}, {"channelId", "UInt32"}, {"count", "UInt32"}}},
     [451] = {name = "MdRetransmitReject", fields = {{"requestId", "UInt64"}, {"oldestSeq", "SeqNum"}, {"retryAfterNs", "UInt64"}, {"channelId", "UInt32"}, {"code", "RejectCode"}, {"padA", "UInt16"}}},
+    [452] = {name = "MdSubscribe", fields = {{"requestId", "UInt64"}, {"instrumentId", "InstrumentId"}, {"level", "MdLevel"}, {"padA", "UInt8"}, {"padB", "UInt16"}}},
+    [453] = {name = "MdSubscribed", fields = {{"requestId", "UInt64"}, {"engineEpoch", "UInt64"}, {"nextSeq", "SeqNum"}, {"instrumentId", "InstrumentId"}, {"code", "RejectCode"}, {"level", "MdLevel"}, {"padA", "UInt8"}}},
+    [454] = {name = "MdHeartbeat", fields = {{"nextSeq", "SeqNum"}, {"oldestSeq", "SeqNum"}, {"engineEpoch", "UInt64"}, {"channelId", "UInt32"}, {"padA", "UInt32"}}},
+    [455] = {name = "MdClose", fields = {{"code", "RejectCode"}, {"padA", "UInt16"}, {"padB", "UInt32"}, {"text", "Char32"}}},
   },
 }
 local codes = {

@@ -43,6 +43,9 @@ enum Command {
         /// Address and port of order entry; loopback only
         #[arg(long, default_value = DEFAULT_LISTEN, value_parser = listen_at)]
         listen: String,
+        /// Address and port of market data; loopback only
+        #[arg(long, default_value = DEFAULT_MARKET, value_parser = listen_at)]
+        market: String,
     },
     /// Run the venue of a directory until SIGTERM or SIGINT
     #[command(after_help = SERVE_EXAMPLES)]
@@ -64,6 +67,9 @@ enum Command {
         /// A file in DIRECTORY/clients, without .toml
         name: String,
     },
+    /// Watch the market of a venue that runs: best prices, levels or orders, as they change
+    #[command(after_help = tools::MARKET_EXAMPLES)]
+    Market(tools::Market),
     /// Init if needed, serve, and follow the journal with a bridge in a second process
     Dev {
         /// The venue's directory; made if it is not there
@@ -72,6 +78,9 @@ enum Command {
         /// Address and port, when the directory is made
         #[arg(long, value_parser = listen_at)]
         listen: Option<String>,
+        /// The same of market data
+        #[arg(long, value_parser = listen_at)]
+        market: Option<String>,
     },
     /// Make, list and verify snapshots, from which a start goes on
     Snapshot(snapshots::arguments::Arguments),
@@ -123,6 +132,7 @@ The second is for a start that was refused with exit code 3 because durable data
 What is given up lies in torn/ and divergent/ of the journal afterwards, and the journal says so for ever.";
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:7701";
+const DEFAULT_MARKET: &str = "127.0.0.1:7702";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Profile {
@@ -172,13 +182,18 @@ pub fn say(line: impl std::fmt::Display) {
 
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Init { directory, profile: Profile::Demo, listen } => initialise(&directory, &listen)
-            .map(|()| say(format_args!("next: ballast serve {}", directory.display()))),
+        Command::Init { directory, profile: Profile::Demo, listen, market } => {
+            initialise(&directory, &listen, &market)
+                .map(|()| say(format_args!("next: ballast serve {}", directory.display())))
+        }
         Command::Serve { directory, loss } => {
             found(&directory).and_then(|()| serve::run(&directory, loss.acceptance().as_ref()))
         }
         Command::Client { directory, name } => client(&directory, &name),
-        Command::Dev { directory, listen } => develop(&directory, listen.as_deref()),
+        Command::Market(arguments) => tools::market(&arguments),
+        Command::Dev { directory, listen, market } => {
+            develop(&directory, listen.as_deref(), market.as_deref())
+        }
         Command::Snapshot(arguments) => snapshots::arguments::run(arguments),
         Command::Journal(command) => tools::run(&command),
         Command::StateHash(hash) => tools::state_hash(&hash),
@@ -221,13 +236,14 @@ fn found(directory: &Path) -> Result<(), Failure> {
     ))
 }
 
-fn initialise(directory: &Path, listen: &str) -> Result<(), Failure> {
+fn initialise(directory: &Path, listen: &str, market: &str) -> Result<(), Failure> {
     let shown = directory.display();
     if directory.join(CONFIG_FILE).exists() {
         let text = format!("{shown} already holds a venue; nothing was changed");
         return Err(Failure::new(EXIT_REFUSED, text));
     }
-    let written = init::write_demo(directory, listen).map_err(|text| Failure::new(EXIT_ERROR, text))?;
+    let written =
+        init::write_demo(directory, listen, market).map_err(|text| Failure::new(EXIT_ERROR, text))?;
     for path in written {
         say(format_args!("wrote {}", path.display()));
     }
@@ -262,12 +278,12 @@ fn client(directory: &Path, name: &str) -> Result<(), Failure> {
     shell::run(config, name)
 }
 
-fn develop(directory: &Path, listen: Option<&str>) -> Result<(), Failure> {
+fn develop(directory: &Path, listen: Option<&str>, market: Option<&str>) -> Result<(), Failure> {
     if !directory.join(CONFIG_FILE).exists() {
-        initialise(directory, listen.unwrap_or(DEFAULT_LISTEN))?;
-    } else if listen.is_some() {
+        initialise(directory, listen.unwrap_or(DEFAULT_LISTEN), market.unwrap_or(DEFAULT_MARKET))?;
+    } else if listen.is_some() || market.is_some() {
         let text = format!(
-            "{} has its address in {CONFIG_FILE}; leave --listen out, or edit it there",
+            "{} has its addresses in {CONFIG_FILE}; leave --listen and --market out, or edit them there",
             directory.display()
         );
         return Err(Failure::new(EXIT_REFUSED, text));

@@ -11,6 +11,7 @@ use engine::limits::{ACCOUNT_MEMBERS_FROM, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::decimal;
+use crate::market::settings::Market;
 use crate::message::fixed_text;
 use crate::release::{Release, SyncMode};
 use crate::snapshots::retention::SNAPSHOTS_MIN;
@@ -23,6 +24,9 @@ const LEGS_MAX: usize = 4;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub venue: Venue,
+    /// Without it nobody is told market data.
+    #[serde(default)]
+    pub market: Option<Market>,
     #[serde(default)]
     pub journal: Journal,
     #[serde(default)]
@@ -389,6 +393,10 @@ impl Config {
         if !(1..=65_536).contains(&self.venue.connections_max) {
             return Err("[venue] connections_max must be from 1 to 65536".into());
         }
+        if let Some(market) = &self.market {
+            check_listen(&market.listen).map_err(|fault| format!("[market] listen: {fault}"))?;
+            market.check()?;
+        }
         if !(4..=4_096).contains(&self.journal.segment_mib) {
             return Err("[journal] segment_mib must be from 4 to 4096".into());
         }
@@ -668,6 +676,21 @@ mod tests {
             ("127.0.0.1:0", "nowhere", "is not an address with a port"),
             ("127.0.0.1:0", "10.0.0.1:7", "loopback only"),
             ("name = \"test\"", "name = \"test\"\nfoo = 1", "unknown field `foo`"),
+            (
+                "[[combo]]",
+                "[market]\nlisten = \"10.0.0.1:7\"\n[[combo]]",
+                "[market] listen: 10.0.0.1:7 is not",
+            ),
+            (
+                "[[combo]]",
+                "[market]\nlisten = \"127.0.0.1:7\"\nmulticast = [\"127.0.0.1:8\"]\n[[combo]]",
+                "127.0.0.1:8 is not a multicast address",
+            ),
+            (
+                "[[combo]]",
+                "[market]\nlisten = \"127.0.0.1:7\"\nreplay_mib = 0\n[[combo]]",
+                "[market] replay_mib must be from 1",
+            ),
             ("tick = \"0.5\"", "tick = \"half\"", "not a decimal number"),
             ("id = 4", "id = 2", "the venue's own"),
             ("account = 4", "account = 5", "there is no account 5"),

@@ -109,6 +109,10 @@ fn next_steps(directory: &Path, config: &Config) {
     say(format_args!("  {program} client {shown} alice     then type: buy {symbol} 10 {mark}"));
     say(format_args!("and trade against it from a third:"));
     say(format_args!("  {program} client {shown} bob       then type: sell {symbol} 10 {mark}"));
+    if config.market.is_some() {
+        say(format_args!("Watch the market move from a fourth:"));
+        say(format_args!("  {program} market {shown} --level 2"));
+    }
     say(format_args!("The bridge prints the net positions here. Ctrl-C ends both."));
     say("");
 }

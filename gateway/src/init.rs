@@ -16,6 +16,7 @@ use crate::config::{
     Account, CONFIG_FILE, Capacities, Combo, Config, Idle, Instrument, Journal, Key, Kind, Leg, Session,
     Threads, Venue, to_hex,
 };
+use crate::market::settings::Market;
 
 pub const CLIENTS_DIRECTORY: &str = "clients";
 const KEYS_DIRECTORY: &str = "keys";
@@ -65,7 +66,7 @@ fn roll() -> Combo {
 }
 
 /// The demonstration venue, without keys.
-fn demo(name: &str, listen: &str) -> Config {
+fn demo(name: &str, listen: &str, market: &str) -> Config {
     let member = |(name, account, _): &(&str, u32, u64)| Account {
         id: *account,
         name: (*name).into(),
@@ -80,6 +81,7 @@ fn demo(name: &str, listen: &str) -> Config {
             idle: Idle::Backoff,
             connections_max: 1_024,
         },
+        market: Some(Market::at(market)),
         journal: Journal::default(),
         limits: Capacities::default(),
         instruments: vec![
@@ -94,9 +96,9 @@ fn demo(name: &str, listen: &str) -> Config {
 }
 
 /// Writes everything; the paths that a person wants to know.
-pub fn write_demo(directory: &Path, listen: &str) -> Result<Vec<PathBuf>, String> {
+pub fn write_demo(directory: &Path, listen: &str, market: &str) -> Result<Vec<PathBuf>, String> {
     let name = directory.file_name().map_or("demo".into(), |name| name.to_string_lossy().into_owned());
-    let mut config = demo(&name, listen);
+    let mut config = demo(&name, listen, market);
     for sub in [KEYS_DIRECTORY, CLIENTS_DIRECTORY] {
         let path = directory.join(sub);
         fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;

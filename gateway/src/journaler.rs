@@ -32,6 +32,8 @@ pub struct Journaler {
     log: LogReader,
     released: Released,
     net: Bell,
+    /// Rung like the gateway's, for those who follow the journal in this process.
+    followers: Vec<Bell>,
     matcher: Bell,
     ending: Ending,
     clock: Clock,
@@ -98,6 +100,7 @@ impl Journaler {
             log,
             released,
             net,
+            followers: Vec::new(),
             matcher,
             ending,
             clock,
@@ -112,6 +115,16 @@ impl Journaler {
         };
         stage.measure();
         stage
+    }
+
+    /// Rings `bell` as well when something was released.
+    pub fn also_ring(&mut self, bell: Bell) {
+        self.followers.push(bell);
+    }
+
+    fn ring(&self) {
+        self.net.ring();
+        self.followers.iter().for_each(Bell::ring);
     }
 
     /// Copies what is there, at most one group. A group of the mode `sync` holds one command.
@@ -223,7 +236,7 @@ impl Journaler {
             self.log.release();
             self.matcher.ring();
             self.released.publish(released);
-            self.net.ring();
+            self.ring();
             if let Some(seq) = self.recording.take() {
                 // Whoever asked may have ended.
                 let _ = self.recorded.send(seq);
@@ -293,14 +306,14 @@ impl Stage for Journaler {
             Ok(records) => {
                 if self.writer.is_none() {
                     self.ending.journal_is_done();
-                    self.net.ring();
+                    self.ring();
                 }
                 records
             }
             Err(error) => {
                 self.writer = None;
                 self.ending.fail_at_the_disk(format!("the journal cannot be written: {error}"));
-                self.net.ring();
+                self.ring();
                 0
             }
         }

@@ -18,6 +18,7 @@ use crate::config::{CONFIG_FILE, Config};
 use crate::genesis::{self, Genesis};
 use crate::logic::renew;
 use crate::loss;
+use crate::market::feed::Start;
 use crate::outbox::Outboxes;
 use crate::snapshots::reference::SnapshotReference;
 use crate::snapshots::standing::Standing;
@@ -29,6 +30,8 @@ pub struct Recovered {
     pub engine: Engine,
     pub writer: Writer,
     pub outboxes: Outboxes,
+    /// Where whoever tells everybody goes on.
+    pub market: Start,
     /// The snapshot that the journal was read behind.
     pub snapshot: Option<u64>,
     /// The snapshots that the part of the journal that was read says were verified.
@@ -135,6 +138,7 @@ fn create(directory: &Path, journal_id: [u8; 16], options: &Options) -> Result<R
         engine: Engine::new(),
         writer,
         outboxes: Outboxes::default(),
+        market: Start::default(),
         snapshot: None,
         recorded: Vec::new(),
         given_up: None,
@@ -188,6 +192,7 @@ struct Opening<'a> {
 /// A state and the journal behind it.
 struct Opened {
     standing: Standing,
+    market: Start,
     writer: Writer,
     recovery: Recovery,
     given_up: Option<Surrender>,
@@ -209,6 +214,8 @@ fn go_on(
     bookmark: Option<&Bookmark>,
     opening: &Opening<'_>,
 ) -> Result<Opened, Stopped> {
+    // It is followed beside the venue, so that the start does not wait for it.
+    let market = Start { projection: standing.give_away_market(), bookmark: bookmark.copied() };
     let mut is_newer = false;
     let mut hear = |record: &Record<'_>| {
         standing.hear(record).map_err(|difference| {
@@ -237,12 +244,12 @@ fn go_on(
     renew(active, &mut writer, recovery.last_seq, standing.engine().last_ts_ns()).map_err(|error| {
         Stopped::Start(StartError::Other(format!("the journal cannot be written: {error}")))
     })?;
-    Ok(Opened { standing, writer, recovery, given_up })
+    Ok(Opened { standing, market, writer, recovery, given_up })
 }
 
 fn recovered(
     directory: &Path,
-    Opened { standing, writer, recovery, given_up }: Opened,
+    Opened { standing, market, writer, recovery, given_up }: Opened,
     snapshot: Option<u64>,
     passed_over: &str,
 ) -> Recovered {
@@ -262,7 +269,7 @@ fn recovered(
     let report = format!("recovered to seq {}, {checked}{torn}{lost}{passed_over}", recovery.last_seq);
     let (engine, outboxes, recorded) = standing.into_parts();
     let journal = directory.to_owned();
-    Recovered { engine, writer, outboxes, snapshot, recorded, given_up, journal, report }
+    Recovered { engine, writer, outboxes, market, snapshot, recorded, given_up, journal, report }
 }
 
 pub(crate) fn start_error(error: OpenError) -> StartError {

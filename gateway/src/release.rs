@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use journal::Limit;
 use serde::{Deserialize, Serialize};
 
 /// Which watermark releases output.
@@ -27,6 +28,11 @@ impl SyncMode {
         [SyncMode::None, SyncMode::Async, SyncMode::Group, SyncMode::Sync]
             .into_iter()
             .find(|mode| *mode as u8 == value)
+    }
+
+    /// How far a follower of the journal may read of what is to be told.
+    pub fn limit(self) -> Limit {
+        if self.waits_for_the_disk() { Limit::Durable } else { Limit::Written }
     }
 
     pub fn name(self) -> &'static str {

@@ -17,8 +17,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::drift;
 use crate::loss;
+use crate::market;
+use crate::market::feed::Feed;
+use crate::market::multicast::Multicast;
 use crate::pipeline::{self, Plan};
-use crate::recovery::{self, StartError};
+use crate::recovery::{self, Recovered, StartError};
+use crate::ring::Bell;
 use crate::shortage;
 use crate::snapshots::keeper::{self, Keeper};
 use crate::stage::Ending;
@@ -36,7 +40,7 @@ pub fn run_until(
 ) -> Result<(), Failure> {
     let config = load(directory)?;
     let failed = |text: String| Failure::new(EXIT_ERROR, text);
-    allow_files(config.venue.connections_max).map_err(failed)?;
+    allow_files(&config).map_err(failed)?;
     let second = |error| failed(format!("cannot listen to signals: {error}"));
     // A second Ctrl-C ends at once, as a person who types it means. Nothing that was said is lost.
     signal_hook::flag::register_conditional_shutdown(SIGINT, 130, ending.asked_flag()).map_err(second)?;
@@ -50,7 +54,7 @@ pub fn run_until(
     let clock = Clock::start();
     let armed = |error| failed(format!("cannot answer SIGBUS: {error}"));
     bus::end_with(EXIT_BUS, None).map_err(armed)?;
-    let recovered =
+    let mut recovered =
         recovery::open_accepting(directory, &config, &clock, acceptance).map_err(|error| match error {
             StartError::Locked(text) | StartError::UnknownRules(text) => Failure::new(EXIT_REFUSED, text),
             StartError::JournalRefused { text, report } => {
@@ -96,11 +100,17 @@ pub fn run_until(
             "clock     {seconds} s behind the journal: times stand still until it has caught up"
         ));
     }
+    let feed = feed(&config, &mut recovered, &clock, ending).map_err(failed)?;
     say(format_args!("listening {bound}"));
     let keys = config.keys().map_err(failed)?;
     let (recorded, started_from) = (recovered.recorded.clone(), recovered.snapshot);
     let mut pipeline = pipeline::build(recovered, &config, keys, listener, clock, ending.clone())
         .map_err(|error| failed(format!("cannot set up the sockets: {error}")))?;
+    let mut market = None;
+    if let Some((feed, bell)) = feed {
+        pipeline.journaler.also_ring(bell);
+        market = Some(feed.spawn().map_err(failed)?);
+    }
     let line = pipeline.snapshots.take().expect("the pipeline was just built");
     let keeper = Keeper::start(keeper::Parts {
         directory: directory.to_owned(),
@@ -114,6 +124,10 @@ pub fn run_until(
     ready()?;
     let done = pipeline.run(plan);
     drop(keeper);
+    if let Some(market) = market {
+        // A panic there has shown itself on standard error, and ended nothing else.
+        let _ = market.join();
+    }
     let durable = Watermarks::open(&Config::journal_directory(directory)).map_or(0, |marks| marks.durable());
     match done {
         Ok(()) => {
@@ -125,6 +139,43 @@ pub fn run_until(
             Err(Failure::new(code, format!("{reason}; durable up to seq {durable}; start again to recover")))
         }
     }
+}
+
+/// The feed of market data, if the operator wants one, and the bell that wakes it.
+fn feed(
+    config: &Config,
+    recovered: &mut Recovered,
+    clock: &Clock,
+    ending: &Ending,
+) -> Result<Option<(Feed, Bell)>, String> {
+    let Some(market) = &config.market else { return Ok(None) };
+    let address: SocketAddr = market.listen.parse().expect("the configuration was checked");
+    let engine_epoch = recovered.engine.engine_epoch();
+    let lines = &market.multicast;
+    let multicast = if lines.is_empty() {
+        None
+    } else {
+        let opened = Multicast::open(lines, market.interface, engine_epoch);
+        Some(opened.map_err(|error| format!("[market] multicast by {}: {error}", market.interface))?)
+    };
+    let listener = listening(address).map_err(|error| {
+        format!("[market] listen: cannot listen on {address}: {error}; is another venue running?")
+    })?;
+    let (feed, bell) = Feed::new(market::feed::Parts {
+        journal: recovered.journal.clone(),
+        start: std::mem::take(&mut recovered.market),
+        limit: config.journal.sync.limit(),
+        listener,
+        multicast,
+        connections_max: market.connections_max,
+        window_bytes: market.replay_mib << 20,
+        engine_epoch,
+        clock: clock.clone(),
+        ending: ending.clone(),
+    })?;
+    let shown: String = lines.iter().map(|line| format!(", multicast {line}")).collect();
+    say(format_args!("market    {}{shown}", feed.address().unwrap_or(address)));
+    Ok(Some((feed, bell)))
 }
 
 /// Where a fault under a mapping is kept. Opened ahead, because whoever writes to it can open nothing any more.
@@ -140,8 +191,11 @@ fn fault_log(directory: &Path) -> Result<File, String> {
 const FILES_OWN: u64 = 64;
 
 /// A full house of connections must leave descriptors for the journal, which opens a segment whenever one is full.
-fn allow_files(connections_max: usize) -> Result<(), String> {
-    let needed = connections_max as u64 + FILES_OWN;
+fn allow_files(config: &Config) -> Result<(), String> {
+    let venue = config.venue.connections_max;
+    let market = config.market.as_ref().map_or(0, |market| market.connections_max);
+    // Those beyond the limit of the market data are told so, each on a socket of its own.
+    let needed = (venue + 2 * market) as u64 + FILES_OWN;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|files| files >= needed) {
         return Ok(());
@@ -149,18 +203,22 @@ fn allow_files(connections_max: usize) -> Result<(), String> {
     setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).map_err(|error| {
         let allowed = current.unwrap_or(needed);
         format!(
-            "[venue] connections_max = {connections_max} needs {needed} open files, the system allows {allowed} \
-             ({error}); lower connections_max or raise the limit (`ulimit -n`)"
+            "[venue] connections_max = {venue} and [market] connections_max = {market} need {needed} open files, the \
+             system allows {allowed} ({error}); lower connections_max or raise the limit (`ulimit -n`)"
         )
     })
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    listening(address).map(TcpListener::from_std)
+}
+
+fn listening(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the last life's connections to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(1024)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(socket.into())
 }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use crate::cli::Failure;
 
+mod books;
 mod cat;
 mod decode;
 mod diff;
@@ -14,6 +15,7 @@ mod filter;
 mod instant;
 pub(crate) mod json;
 mod ls;
+mod market;
 mod output;
 mod place;
 mod progress;
@@ -26,6 +28,7 @@ mod state;
 mod verify;
 mod words;
 
+pub use market::{Arguments as Market, EXAMPLES as MARKET_EXAMPLES, run as market};
 pub use replay::Hash;
 
 #[derive(Debug, Subcommand)]

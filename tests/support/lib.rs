@@ -7,6 +7,7 @@ pub mod audit;
 pub mod crowd;
 pub mod fuzz;
 pub mod heard;
+pub mod listener;
 pub mod member;
 pub mod model;
 pub mod orders;

@@ -51,8 +51,10 @@ fn reserved() -> (Socket, SocketAddr) {
 /// A venue's directory, made by `ballast init`.
 pub struct Home {
     directory: TempDir,
-    /// The address stays this venue's while it is down.
-    _reserved: Socket,
+    /// Where it tells market data.
+    pub market: SocketAddr,
+    /// The addresses stay this venue's while it is down.
+    _reserved: [Socket; 2],
 }
 
 impl Home {
@@ -67,9 +69,9 @@ impl Home {
     }
 
     fn made(directory: TempDir, edit: impl FnOnce(String) -> String) -> Home {
-        let (socket, address) = reserved();
-        let home = Home { directory, _reserved: socket };
-        let listen = ["--listen", &address.to_string()];
+        let [(socket, address), (market_socket, market)] = [reserved(), reserved()];
+        let home = Home { directory, market, _reserved: [socket, market_socket] };
+        let listen = ["--listen", &address.to_string(), "--market", &market.to_string()];
         let done = run("ballast", &[&["init", home.shown(), "--profile", "demo"][..], &listen].concat());
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let file = home.path().join("ballast.toml");

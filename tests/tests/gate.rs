@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use engine::event::{OrderAccepted, OrderRejected};
 use gateway::clock::Clock;
 use gateway::config::Config;
+use gateway::market::feed::{Follower, Start};
 use gateway::pipeline::{self, Pipeline};
 use gateway::recovery;
 use gateway::stage::{Ending, Stage};
@@ -138,6 +139,9 @@ fn while_a_sync_lasts_nothing_is_said() {
     let (is_slow, (begun, begins), (go, end)) = (Arc::new(AtomicBool::new(false)), channel(), channel());
     let disk = Slow { disk: BackEnd::default().storage(), is_slow: Arc::clone(&is_slow), begun, end };
     let Pipeline { mut net, mut matcher, mut journaler, .. } = venue(&home, Some(disk));
+    let limit_of_release = Config::load(home.path()).expect("init wrote it").journal.sync.limit();
+    let opened = Follower::open(&home.journal(), Start::default(), limit_of_release, 1 << 20);
+    let mut follower = opened.expect("the journal is there");
     let path = home.path().to_owned();
     let member = std::thread::spawn(move || {
         let mut peer = Peer::connect(&path, "alice");
@@ -163,6 +167,8 @@ fn while_a_sync_lasts_nothing_is_said() {
             }
         });
         for seq in 1..=ORDERS {
+            while follower.poll().expect("the journal is whole") {}
+            let next_public = follower.window().next_seq();
             peer.say(0, seq, limit(10, 1, 1, 49_000_000_000_000, 1, 2, seq));
             while begins.try_recv().is_err() {
                 net.poll();
@@ -173,12 +179,17 @@ fn while_a_sync_lasts_nothing_is_said() {
                 matcher.poll();
             }
             assert_eq!(peer.here(), [], "order {seq} was answered while its sync lasted");
+            follower.poll().expect("the journal is whole");
+            let told = follower.window().next_seq();
+            assert_eq!(told, next_public, "order {seq} was told to everybody while its sync lasted");
             go.send(()).expect("the disk waits");
             while peer.here().is_empty() {
                 net.poll();
                 matcher.poll();
             }
         }
+        while follower.poll().expect("the journal is whole") {}
+        assert!(follower.window().next_seq() > ORDERS, "the orders rest in the public book");
         is_slow.store(false, Relaxed);
         is_over.store(true, Relaxed);
         journal.join().expect("it goes on to the end");

@@ -147,7 +147,8 @@ fn a_system_that_allows_too_few_open_files_is_told_before_the_journal_is_touched
     shell.args(["-c", script]).arg(program("ballast")).arg(home.path());
     let (code, text) = told(&shell.output().expect("there is a shell"));
     assert_eq!(code, Some(1), "{text}");
-    for word in ["connections_max = 1024 needs 1088 open files", "the system allows 500", "ulimit -n"] {
+    for word in ["[market] connections_max = 256 need 1600 open files", "the system allows 500", "ulimit -n"]
+    {
         assert!(text.contains(word), "no '{word}': {text}");
     }
     assert_eq!(changed(&before, &contents(home.path())), [""; 0]);

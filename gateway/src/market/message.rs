@@ -1,5 +1,5 @@
 //! Every message of the market data as a block, save `AuctionIndicative`, which the engine says itself. All are of schema
-//! 7702; what they mean stands in `PROTOCOL.md`.
+//! 7702; what they mean stands in `MARKET-DATA.md`.
 
 use engine::message::{blocks, rows};
 use zerocopy::little_endian::{I32, I64, U16, U32, U64};
@@ -12,8 +12,10 @@ blocks! {
         max_qty: I64, max_price_band_bps: U32, kind: u8, state: u8, inverse: u8, pad_a: u8, leg_count: U32,
     } => LegEntry
 
+    /// Of one instrument, or with `instrument_id` 0 of the whole venue, then with the code of the reason. `effective_at` is the
+    /// end of an auction.
     TradingStatus = 401, 32 {
-        exec_id: U64, match_time: U64, instrument_id: U32, state: u8, reason: u8, pad_a: U16, effective_at: U64,
+        exec_id: U64, match_time: U64, instrument_id: U32, state: u8, pad_a: u8, code: U16, effective_at: U64,
     }
 
     MarketStats = 402, 88 {
@@ -78,6 +80,20 @@ blocks! {
     MdRetransmitReject = 451, 32 {
         request_id: U64, oldest_seq: U64, retry_after_ns: U64, channel_id: U32, code: U16, pad_a: U16,
     }
+
+    /// What a connection wants to hear of an instrument, or with 0 of all; `level` None ends it.
+    MdSubscribe = 452, 16 { request_id: U64, instrument_id: U32, level: u8, pad_a: u8, pad_b: U16 }
+
+    /// The answer; with `code` 0 the present state follows, then what changes it.
+    MdSubscribed = 453, 32 {
+        request_id: U64, engine_epoch: U64, next_seq: U64, instrument_id: U32, code: U16, level: u8, pad_a: u8,
+    }
+
+    /// `oldest_seq` is the first that can be asked for again.
+    MdHeartbeat = 454, 32 { next_seq: U64, oldest_seq: U64, engine_epoch: U64, channel_id: U32, pad_a: U32 }
+
+    /// The last frame of a connection: why it is closed.
+    MdClose = 455, 40 { code: U16, pad_a: U16, pad_b: U32, text: [u8; 32] }
 }
 
 rows! {
@@ -103,5 +119,27 @@ impl LevelAction {
         [LevelAction::New, LevelAction::Change, LevelAction::Delete]
             .into_iter()
             .find(|action| *action as u8 == value)
+    }
+}
+
+/// How much of the book a connection hears, as MdLevel on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum MdLevel {
+    /// The best prices.
+    Best = 1,
+    /// Every price.
+    Levels = 2,
+    /// Every order.
+    Orders = 3,
+    /// Nothing.
+    None = 4,
+}
+
+impl MdLevel {
+    pub fn from_wire(value: u8) -> Option<MdLevel> {
+        [MdLevel::Best, MdLevel::Levels, MdLevel::Orders, MdLevel::None]
+            .into_iter()
+            .find(|level| *level as u8 == value)
     }
 }

@@ -10,7 +10,7 @@ use engine::{Condition, Scope, StpMode, Tif, TradingState, TriggerType};
 
 use super::document::{camel, pascal};
 use crate::market;
-use crate::market::message::LevelAction;
+use crate::market::message::{LevelAction, MdLevel};
 use crate::release::SyncMode;
 
 /// The layouts of one schema, by template.
@@ -60,6 +60,7 @@ pub fn values() -> Vec<Values> {
         listed("CodMode", COMMAND, cod_mode::ALL),
         probed("SyncMode", "gateway/src/release.rs", SyncMode::from_wire),
         probed("LevelAction", "gateway/src/market/message.rs", LevelAction::from_wire),
+        probed("MdLevel", "gateway/src/market/message.rs", MdLevel::from_wire),
         Values {
             name: "OrderFlags",
             home: COMMAND,

@@ -1,4 +1,4 @@
-//! What a venue consists of between two commands, engine and outboxes, as it is built from the journal: the state that a
+//! What a venue consists of between two commands, engine, outboxes and market data, as it is built from the journal: the state that a
 //! snapshot holds. Hears records, checks each against what the engine says, and knows no file format but the names of its
 //! sections.
 
@@ -9,17 +9,33 @@ use engine::Engine;
 use engine::replay::{Difference, Replay};
 use journal::{Bookmark, Identity, Kind, Record, Snapshot, load_snapshot};
 
+use crate::market::projection::Projection;
 use crate::outbox::Outboxes;
 use crate::snapshots::reference::SnapshotReference;
 
 const ENGINE: &str = "engine";
 const OUTBOX: &str = "outbox";
+/// The section of the market data, for whoever needs nothing else.
+pub const MARKET: &str = "market";
+
+/// What everybody is told, as long as this state keeps it.
+enum Market {
+    Kept(Box<Projection>),
+    GivenAway,
+}
+
+impl Default for Market {
+    fn default() -> Market {
+        Market::Kept(Box::default())
+    }
+}
 
 /// A state that follows the journal.
 #[derive(Default)]
 pub struct Standing {
     replay: Replay,
     outboxes: Outboxes,
+    market: Market,
     /// The snapshots that the journal, as far as it was heard, says were verified.
     recorded: Vec<SnapshotReference>,
 }
@@ -35,8 +51,8 @@ impl Standing {
     /// digest with the one in the header.
     pub fn restore(snapshot: &Snapshot) -> Result<Standing, String> {
         let section = |name| snapshot.section(name).ok_or(format!("it has no section '{name}'"));
-        let (engine, outbox) = (section(ENGINE)?, section(OUTBOX)?);
-        if snapshot.sections().count() != 2 {
+        let (engine, outbox, market) = (section(ENGINE)?, section(OUTBOX)?, section(MARKET)?);
+        if snapshot.sections().count() != 3 {
             return Err("it has sections that this version does not know".into());
         }
         let (engine, outboxes) = thread::scope(|scope| {
@@ -56,11 +72,16 @@ impl Standing {
         }
         let mut outboxes = outboxes.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         engine.sessions().for_each(|session| outboxes.enroll(session.id, session.account, session.role));
-        Ok(Standing { replay: Replay::from_engine(engine), outboxes, recorded: Vec::new() })
+        let market = Projection::restore(market).ok_or("its market data do not verify")?;
+        let market = Market::Kept(Box::new(market));
+        Ok(Standing { replay: Replay::from_engine(engine), outboxes, market, recorded: Vec::new() })
     }
 
     /// The next record of the journal.
     pub fn hear(&mut self, record: &Record<'_>) -> Result<(), Difference> {
+        if let Market::Kept(market) = &mut self.market {
+            market.hear(record);
+        }
         match record.kind {
             Kind::Command => {
                 self.outboxes.command(record.payload);
@@ -83,6 +104,9 @@ impl Standing {
     /// The last command was heard with all its events; if not, that is a difference.
     pub fn finish(&mut self) -> Result<(), Difference> {
         self.outboxes.finish_command();
+        if let Market::Kept(market) = &mut self.market {
+            market.end();
+        }
         self.replay.finish()
     }
 
@@ -96,8 +120,18 @@ impl Standing {
     }
 
     /// The bytes of a snapshot's sections. The last command was finished.
-    pub fn sections(&self) -> [(&'static str, Vec<u8>); 2] {
-        [(ENGINE, self.engine().snapshot()), (OUTBOX, self.outboxes.snapshot())]
+    pub fn sections(&self) -> [(&'static str, Vec<u8>); 3] {
+        let Market::Kept(market) = &self.market else { panic!("who makes a snapshot keeps the market data") };
+        let (engine, outbox) = (self.engine().snapshot(), self.outboxes.snapshot());
+        [(ENGINE, engine), (OUTBOX, outbox), (MARKET, market.snapshot())]
+    }
+
+    /// Leaves the market data to whoever follows the journal for them from here on.
+    pub fn give_away_market(&mut self) -> Projection {
+        match std::mem::replace(&mut self.market, Market::GivenAway) {
+            Market::Kept(market) => *market,
+            Market::GivenAway => panic!("the market data are given away once"),
+        }
     }
 
     pub fn into_parts(self) -> (Engine, Outboxes, Vec<SnapshotReference>) {

@@ -8,6 +8,7 @@ use super::json;
 use super::{instant, words};
 use crate::config::to_hex;
 use crate::decimal;
+use crate::market;
 
 /// A message whose bytes have the shape of its template.
 #[derive(Clone, Copy)]
@@ -35,7 +36,9 @@ impl<'a> Decoded<'a> {
     /// `message` is `| Header | block |`, with or without a group. `None` for what this build has no layout for.
     pub fn read(message: &'a [u8]) -> Option<Decoded<'a>> {
         let (header, rest) = Header::ref_from_prefix(message).ok()?;
-        let layout = layout::find(header.template_id.get())?;
+        let template = header.template_id.get();
+        let public = || market::message::LAYOUTS.iter().find(|layout| layout.template == template);
+        let layout = layout::find(template).or_else(public)?;
         let (block, group) = rest.split_at_checked(layout.bytes)?;
         if usize::from(header.block_length.get()) != layout.bytes {
             return None;

@@ -16,6 +16,10 @@ impl Output {
         writeln!(self.0, "{line}").map_err(failure)
     }
 
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        write!(self.0, "{text}").map_err(failure)
+    }
+
     /// To be called at the end, and before waiting.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.0.flush().map_err(failure)

@@ -27,7 +27,7 @@ impl Rerun {
         if held.first().is_none_or(|first| *first <= SEGMENT_FIRST) {
             return Ok(Rerun { replay: Replay::new(), from_seq: 0 });
         }
-        let engine = oldest_state(journal)?;
+        let engine = oldest_standing(journal)?.into_parts().0;
         let from_seq = engine.last_seq();
         Ok(Rerun { replay: Replay::from_engine(engine), from_seq })
     }
@@ -63,7 +63,8 @@ impl Rerun {
     }
 }
 
-fn oldest_state(journal: &Journal) -> Result<Engine, Failure> {
+/// The oldest snapshot that verifies.
+pub fn oldest_standing(journal: &Journal) -> Result<Standing, Failure> {
     let directory = &journal.directory;
     let unread = |error| {
         Failure::new(EXIT_ERROR, format!("cannot list the snapshots of {}: {error}", directory.display()))
@@ -71,7 +72,7 @@ fn oldest_state(journal: &Journal) -> Result<Engine, Failure> {
     let mut why = "there is none".to_owned();
     for seq in journal::snapshot_seqs(directory).map_err(unread)? {
         match Standing::load(directory, &journal.identity, seq) {
-            Ok((standing, _)) => return Ok(standing.into_parts().0),
+            Ok((standing, _)) => return Ok(standing),
             Err(fault) => why = format!("that of seq {seq}: {fault}"),
         }
     }

@@ -232,7 +232,7 @@ fn journal_directory(directory: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Set by Ctrl-C and SIGTERM; the second one ends the process at once.
-fn interruption() -> Result<Arc<AtomicBool>, Failure> {
+pub fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))

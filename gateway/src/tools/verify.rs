@@ -4,6 +4,7 @@
 use clap::Args;
 use journal::{Ending, HeaderCopyDamaged, Kind, Loss, Record, Survey};
 
+use super::books::Books;
 use super::json::{self, Object};
 use super::output::Output;
 use super::place::Place;
@@ -18,6 +19,7 @@ use crate::loss;
 pub const EXAMPLES: &str = "Examples:
   ballast journal verify my-venue
   ballast journal verify my-venue --replay --json
+  ballast journal verify my-venue --books
 
 Of a venue that runs, everything durable is verified; of one that stands still, everything, its ending included.
 Damage is exit code 3, and the message names segment, offset, last good seq and the durable floor. So is a header of
@@ -30,6 +32,9 @@ pub struct Arguments {
     /// Run the engine as well and compare every event and every digest
     #[arg(long)]
     replay: bool,
+    /// Print the bookHash of every instrument's public book, and the next number of the market data
+    #[arg(long)]
+    books: bool,
 }
 
 /// What went by.
@@ -40,9 +45,10 @@ struct Seen {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments { place, replay } = arguments;
+    let Arguments { place, replay, books } = arguments;
     let journal = Journal::find(&place.directory)?;
     let mut rerun = if *replay { Some(Rerun::start(&journal)?) } else { None };
+    let mut books = if *books { Some(Books::start(&journal)?) } else { None };
     let mut progress = Progress::of(journal.last_seq_seen());
     let mut seen = Seen::default();
     let walked = journal.walk(&mut |record: &Record<'_>| {
@@ -51,15 +57,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             seen.losses.extend(Loss::read(record.payload));
         }
         progress.reached(record.seq);
+        if let Some(books) = &mut books {
+            books.record(record);
+        }
         rerun.as_mut().map_or(Ok(()), |rerun| rerun.record(record)).map(|()| Step::Next)
     });
     let walked = walked.and_then(|walked| rerun.as_mut().map_or(Ok(()), Rerun::finish).map(|()| walked));
     drop(progress);
+    if let Some(books) = &mut books {
+        books.finish();
+    }
+    let books = books.as_ref();
     let copies = journal::header_copies_damaged(&journal.directory).map_err(failure)?;
     let mut output = Output::new();
     match &walked {
-        Ok(walked) if place.json => output.line(object(&seen, walked, rerun.as_ref(), &copies))?,
-        Ok(walked) => output.line(sentence(&seen, walked, rerun.as_ref()))?,
+        Ok(walked) if place.json => output.line(object(&seen, walked, rerun.as_ref(), books, &copies))?,
+        Ok(walked) => output.line(sentence(&seen, walked, rerun.as_ref(), books))?,
         Err(failure) if place.json && failure.code == EXIT_DAMAGED => output.line(damaged(failure))?,
         Err(_) => {}
     }
@@ -104,7 +117,7 @@ fn damaged(failure: &Failure) -> String {
     object.end()
 }
 
-fn sentence(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
+fn sentence(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>, books: Option<&Books>) -> String {
     let records = seen.records;
     let what = match walked {
         Walked::ToEnd(survey) => format!(
@@ -122,13 +135,14 @@ fn sentence(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>) -> String {
     };
     let losses = seen.losses.iter().map(|given_up| format!("\ngiven up: {}", loss::recorded(given_up)));
     let what = what + &losses.collect::<String>();
-    match rerun.map(|rerun| rerun.replay.checked()) {
+    let what = match rerun.map(|rerun| rerun.replay.checked()) {
         None => what,
         Some(checked) => format!(
             "{what}\nreplayed: {} events and {} digests as they were recorded",
             checked.events, checked.marks
         ),
-    }
+    };
+    what + &books.map(Books::sentence).unwrap_or_default()
 }
 
 fn ending(survey: &Survey) -> String {
@@ -144,7 +158,13 @@ fn ending(survey: &Survey) -> String {
     }
 }
 
-fn object(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>, copies: &[HeaderCopyDamaged]) -> String {
+fn object(
+    seen: &Seen,
+    walked: &Walked,
+    rerun: Option<&Rerun>,
+    books: Option<&Books>,
+    copies: &[HeaderCopyDamaged],
+) -> String {
     let losses = json::list(seen.losses.iter().map(loss_object));
     let object = Object::new().raw("whole", true).raw("records", seen.records).raw("losses", losses);
     let object = object.raw("header_copies_damaged", json::list(copies.iter().map(copy_object)));
@@ -167,6 +187,10 @@ fn object(seen: &Seen, walked: &Walked, rerun: Option<&Rerun>, copies: &[HeaderC
             object.raw("running", true).raw("last_seq", seq).text("chain", &to_hex(chain))
         }
         Walked::Cut => unreachable!("nobody cuts a verification short"),
+    };
+    let object = match books {
+        None => object,
+        Some(books) => object.raw("market", books.object()),
     };
     match rerun.map(|rerun| rerun.replay.checked()) {
         None => object.end(),

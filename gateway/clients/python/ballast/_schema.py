@@ -208,6 +208,13 @@ class LevelAction(IntEnum):
     DELETE = 3
 
 
+class MdLevel(IntEnum):
+    BEST = 1
+    LEVELS = 2
+    ORDERS = 3
+    NONE = 4
+
+
 class RejectCode(IntEnum):
     BAD_FRAME = 1
     BAD_ENCODING_TYPE = 2
@@ -902,12 +909,12 @@ LAYOUTS = {
             Field("ratio", "number", None, None, 102),
         ))),
     401: Layout(
-        "TradingStatus", 401, 7702, 32, "<QQIBB2xQ", (
+        "TradingStatus", 401, 7702, 32, "<QQIB1xHQ", (
             Field("exec_id", "number", None, None, 1),
             Field("match_time", "time", None, None, 2),
             Field("instrument_id", "number", None, None, 3),
             Field("state", "enum", None, TradingState, 4),
-            Field("reason", "enum", None, CancelReason, 5),
+            Field("code", "code", None, RejectCode, 6),
             Field("effective_at", "time", 18446744073709551615, None, 7),
         ), None),
     402: Layout(
@@ -1061,5 +1068,32 @@ LAYOUTS = {
             Field("retry_after_ns", "number", None, None, 3),
             Field("channel_id", "number", None, None, 4),
             Field("code", "code", None, RejectCode, 5),
+        ), None),
+    452: Layout(
+        "MdSubscribe", 452, 7702, 16, "<QIB1x2x", (
+            Field("request_id", "number", None, None, 1),
+            Field("instrument_id", "number", None, None, 2),
+            Field("level", "enum", None, MdLevel, 3),
+        ), None),
+    453: Layout(
+        "MdSubscribed", 453, 7702, 32, "<QQQIHB1x", (
+            Field("request_id", "number", None, None, 1),
+            Field("engine_epoch", "number", None, None, 2),
+            Field("next_seq", "number", None, None, 3),
+            Field("instrument_id", "number", None, None, 4),
+            Field("code", "code", None, RejectCode, 5),
+            Field("level", "enum", None, MdLevel, 6),
+        ), None),
+    454: Layout(
+        "MdHeartbeat", 454, 7702, 32, "<QQQI4x", (
+            Field("next_seq", "number", None, None, 1),
+            Field("oldest_seq", "number", None, None, 2),
+            Field("engine_epoch", "number", None, None, 3),
+            Field("channel_id", "number", None, None, 4),
+        ), None),
+    455: Layout(
+        "MdClose", 455, 7702, 40, "<H2x4x32s", (
+            Field("code", "code", None, RejectCode, 1),
+            Field("text", "text", None, None, 4),
         ), None),
 }

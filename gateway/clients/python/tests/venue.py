@@ -37,7 +37,10 @@ class Venue:
         self._temporary = tempfile.mkdtemp(prefix="ballast-python-")
         self.home = Path(self._temporary) / "venue"
         subprocess.run(
-            [self._ballast, "init", self.home, "--profile", "demo"], check=True, capture_output=True, timeout=_PATIENCE
+            [self._ballast, "init", self.home, "--profile", "demo", "--market", "127.0.0.1:0"],
+            check=True,
+            capture_output=True,
+            timeout=_PATIENCE,
         )
         self.port = free_port()
         for path in [self.home / "ballast.toml", *(self.home / "clients").glob("*.toml")]:
