@@ -291,7 +291,7 @@ impl Net {
             keys: &self.keys,
             engine_epoch: self.engine_epoch,
             sync_mode: self.sync_mode,
-            is_halted: self.space.is_halted(),
+            takes: self.space.takes(),
             now_ns,
             nonce: fresh_nonce,
         };

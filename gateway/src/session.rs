@@ -2,7 +2,9 @@
 //! and the time in, a verdict out; it owns no socket and no ring. Sequence numbers are judged by the engine alone, so that
 //! they are judged once and stand in the journal.
 
-use engine::command::{Logon, MassQuote, Quotes, Refused, VenueState, session_block_bytes};
+use engine::command::{
+    CancelOrder, Logon, MassCancel, MassQuote, Quotes, Refused, VenueState, session_block_bytes,
+};
 use engine::event::{LogonReject, SessionReject};
 use engine::limits::{KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN};
 use engine::message::{
@@ -19,6 +21,7 @@ use crate::message::{
     signature_bytes,
 };
 use crate::release::SyncMode;
+use crate::space::Takes;
 use engine::message::Message;
 
 /// A peer has this long for each step up to the logon.
@@ -68,8 +71,8 @@ pub struct Door<'a> {
     pub keys: &'a Keys,
     pub engine_epoch: u64,
     pub sync_mode: SyncMode,
-    /// Nothing is sequenced: the journal is full.
-    pub is_halted: bool,
+    /// What the journal's disk still lets members say.
+    pub takes: Takes,
     pub now_ns: u64,
     /// Fresh random bytes for a challenge; drawn only when one is made.
     pub nonce: fn() -> Option<[u8; 32]>,
@@ -135,7 +138,9 @@ impl Session {
             (State::Connected | State::Challenged { .. }, Logon::TEMPLATE) => self.logon(frame, door, out),
             (State::Established { session_id }, 0..100) => session_message(*session_id, frame, door, out),
             // Its number is not used up, and after the next logon it may come again.
-            (State::Established { .. }, _) if door.is_halted => Verdict::Close(Some(Reject::JournalFull)),
+            (State::Established { .. }, template) if !is_taken(template, door.takes) => {
+                Verdict::Close(Some(Reject::JournalFull))
+            }
             (State::Established { session_id }, _) => application(*session_id, self.connection, frame, door),
             _ => Verdict::Close(Some(Reject::NotEstablished)),
         }
@@ -185,7 +190,7 @@ impl Session {
         let session_id = logon.session_id.get();
         match verify(&before, logon, self.deadline_ns, door) {
             Err(code) => self.refuse(session_id, code, door, out),
-            Ok(()) if door.is_halted => {
+            Ok(()) if door.takes == Takes::Nothing => {
                 let reject = LogonReject {
                     retry_after_ms: U32::new(HALT_RETRY_MS),
                     ..logon_reject(session_id, Reject::JournalFull)
@@ -212,6 +217,18 @@ impl Session {
         frame::append(out, 0, 0, door.now_ns, logon_reject(session_id, code));
         self.failed(door.now_ns);
         if self.has_failed_too_often() { Verdict::Close(Some(Reject::LogonRate)) } else { Verdict::Done }
+    }
+}
+
+/// Cancels of orders, and what operators and oracles say, are taken up to the halt.
+fn is_taken(template_id: u16, takes: Takes) -> bool {
+    match takes {
+        Takes::Everything => true,
+        Takes::WhatTakesAway => {
+            let is_privileged = template_id >= 300 && session_block_bytes(template_id).is_some();
+            is_privileged || [CancelOrder::TEMPLATE, MassCancel::TEMPLATE].contains(&template_id)
+        }
+        Takes::Nothing => false,
     }
 }
 

@@ -15,6 +15,16 @@ const COMMAND_BYTES: u64 = 4096 + 512;
 /// What the journal's stage writes for itself: a record of a snapshot, a seal.
 const OWN_BYTES: u64 = 4 * 4096;
 
+/// What the door lets through (rules, 10.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Takes {
+    Everything = 0,
+    /// Half of what was left when the venue became cancel-only is gone: the rest is kept for what takes away.
+    WhatTakesAway = 1,
+    Nothing = 2,
+}
+
 /// How the disk stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -68,6 +78,7 @@ struct Words {
     level: AtomicU8,
     limit: CachePadded<AtomicU64>,
     is_halted: AtomicBool,
+    keeps_the_rest: AtomicBool,
 }
 
 impl Space {
@@ -76,6 +87,7 @@ impl Space {
             level: AtomicU8::new(level as u8),
             limit: CachePadded::new(AtomicU64::new(0)),
             is_halted: AtomicBool::new(level == Level::Nothing),
+            keeps_the_rest: AtomicBool::new(level != Level::Enough),
         };
         Space(Arc::new(words))
     }
@@ -103,12 +115,27 @@ impl Space {
             room.left_bytes.saturating_sub(OWN_BYTES)
         };
         self.0.limit.store(charged + free, Ordering::Release);
+        // Cancel-only begins with a tenth of a segment; a start into it knows no more than that.
+        let half = command_bytes + OWN_BYTES + room.segment_bytes / 20;
+        let keeps_the_rest = level != Level::Enough && room.left_bytes < half;
+        self.0.keeps_the_rest.store(keeps_the_rest, Ordering::Release);
         self.0.level.store(level as u8, Ordering::Release);
     }
 
     /// Nothing is sequenced, so the door answers in the engine's place.
     pub fn is_halted(&self) -> bool {
         self.0.is_halted.load(Ordering::Acquire)
+    }
+
+    /// What the door may let onto the ring.
+    pub fn takes(&self) -> Takes {
+        if self.is_halted() {
+            Takes::Nothing
+        } else if self.0.keeps_the_rest.load(Ordering::Acquire) {
+            Takes::WhatTakesAway
+        } else {
+            Takes::Everything
+        }
     }
 
     /// From the engine's stage.
@@ -148,6 +175,23 @@ mod tests {
         ] {
             assert_eq!(level.next(room, COMMAND), next, "{level:?} {room:?}");
         }
+    }
+
+    #[test]
+    fn the_second_half_of_the_last_tenth_is_for_what_takes_away() {
+        let space = Space::at(Level::Enough);
+        let half = COMMAND + OWN_BYTES + SEGMENT / 20;
+        for (level, left_bytes, takes) in [
+            (Level::Enough, half - 1, Takes::Everything),
+            (Level::Low, half, Takes::Everything),
+            (Level::Low, half - 1, Takes::WhatTakesAway),
+            (Level::Enough, SEGMENT, Takes::Everything),
+        ] {
+            space.publish(level, room(left_bytes, 0, true), 0, COMMAND);
+            assert_eq!(space.takes(), takes, "{level:?} {left_bytes}");
+        }
+        space.halted(true);
+        assert_eq!(space.takes(), Takes::Nothing);
     }
 
     #[test]

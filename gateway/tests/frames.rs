@@ -14,6 +14,7 @@ use gateway::message::{
 };
 use gateway::release::SyncMode;
 use gateway::session::{Door, LOGON_FAILURES_MAX, Session, State, Verdict};
+use gateway::space::Takes;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -51,7 +52,14 @@ fn nonce() -> Option<[u8; 32]> {
 }
 
 fn door(keys: &Keys) -> Door<'_> {
-    Door { keys, engine_epoch: 1, sync_mode: SyncMode::Group, is_halted: false, now_ns: NOW_NS, nonce }
+    Door {
+        keys,
+        engine_epoch: 1,
+        sync_mode: SyncMode::Group,
+        takes: Takes::Everything,
+        now_ns: NOW_NS,
+        nonce,
+    }
 }
 
 fn hello() -> Hello {

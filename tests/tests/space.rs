@@ -10,10 +10,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::Standstill;
 use engine::event::LogonReject;
+use journal::SegmentState;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tempfile::TempDir;
 use tests::audit::audit;
@@ -129,6 +130,11 @@ fn small(text: String) -> String {
     text.replace(&matches, "matches_per_command = 20").replace(&groups, "mmp_groups = 20")
 }
 
+fn small_in_single_groups(text: String) -> String {
+    assert!(text.contains("sync = \"group\""), "init writes it");
+    small(text.replace("sync = \"group\"", "sync = \"sync\""))
+}
+
 fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
@@ -208,13 +214,16 @@ struct Total {
 }
 
 /// So many rounds of one venue: its journal holds all of them.
-const ROUNDS_OF_A_VENUE: u64 = 25;
+const ROUNDS_OF_A_VENUE: u64 = 10;
 
-/// All rounds over venues and disks that `make` makes; the disk, where there is one, goes last.
-fn rounds(what: &str, count: u64, make: impl Fn() -> (Home, Option<Disk>)) {
+/// All rounds over venues and disks that `make` makes; the disk, where there is one, goes last. Every fifth venue has groups of
+/// many commands; in the others each has one of its own, so that a disk runs full of a tenth as many, and the audit of what was
+/// said, which is most of the work, is as much shorter.
+fn rounds(what: &str, count: u64, make: impl Fn(fn(String) -> String) -> (Home, Option<Disk>)) {
     let mut total = Total::default();
     for first in (0..count).step_by(ROUNDS_OF_A_VENUE as usize) {
-        let (home, disk) = make();
+        let is_grouped = (first / ROUNDS_OF_A_VENUE) % 5 == 4;
+        let (home, disk) = make(if is_grouped { small } else { small_in_single_groups });
         let thief = disk.as_ref().map_or(Thief::Limit, |disk| Thief::File(&disk.place));
         total.add(&home, &thief, seed() + first, ROUNDS_OF_A_VENUE.min(count - first));
         drop(home);
@@ -259,7 +268,7 @@ fn count() -> u64 {
 
 #[test]
 fn a_venue_under_load_survives_a_disk_that_runs_full() {
-    rounds("file-size limit", count(), || (Home::within(&memory(), small), None));
+    rounds("file-size limit", count(), |edit| (Home::within(&memory(), edit), None));
 }
 
 /// A file system of its own, gone with it.
@@ -290,9 +299,9 @@ fn a_venue_survives_a_third_party_that_fills_its_disk() {
         println!("J9 third party: SKIPPED, set BALLAST_MOUNTS=1 as root");
         return;
     }
-    rounds("a third party fills the disk", count(), || {
+    rounds("a third party fills the disk", count(), |edit| {
         let disk = Disk::mounted(1024);
-        (Home::within(&disk.place, small), Some(disk))
+        (Home::within(&disk.place, edit), Some(disk))
     });
     println!("J9 quota: SKIPPED, it does not bind root; EDQUOT is what the journal's own tests inject");
 }
@@ -312,6 +321,13 @@ fn files(home: &Home) -> Vec<(String, u64)> {
     found
 }
 
+/// Nothing is written any more: the last segment that holds anything has ended.
+fn is_sealed(home: &Home) -> bool {
+    let segments = journal::segment_summaries(&home.journal()).expect("listed");
+    let last = segments.iter().rfind(|segment| segment.state != SegmentState::Spare);
+    last.is_some_and(|segment| matches!(segment.state, SegmentState::Sealed(_)))
+}
+
 /// A start into a halt says so and takes nothing of what is free, however often it is tried.
 #[test]
 fn a_venue_that_is_halted_starts_into_its_halt_any_number_of_times() {
@@ -322,6 +338,12 @@ fn a_venue_that_is_halted_starts_into_its_halt_any_number_of_times() {
     pass_to_an_answer(&never, &crowd.acks);
     limit(&venue, Some(SEGMENT_BYTES - 1));
     venue.wait_for(HALTED);
+    // It is told when the disk has run full; what the venue then says is durable at the latest with the seal.
+    let since = Instant::now();
+    while !is_sealed(&home) {
+        assert!(since.elapsed() < PATIENCE, "a venue that is halted seals");
+        pass(&never, 10);
+    }
     venue.venue.kill();
     let mut before = Vec::new();
     for life in 0..4 {
@@ -348,16 +370,8 @@ fn a_venue_that_is_halted_starts_into_its_halt_any_number_of_times() {
     assert!(heard > 0);
 }
 
-/// What one member sees of it, step by step.
-#[test]
-fn a_member_is_told_why_and_is_let_in_again() {
-    let home = Home::within(&memory(), small);
-    let venue = Watched::start(&home, false);
-    let mut alice = Member::new(home.path(), "alice");
-    let first = alice.order();
-    alice.hears(&[&format!("OrderAccepted ref={first}")]);
-    limit(&venue, Some(SEGMENT_BYTES - 1));
-    let mut bob = Member::new(home.path(), "bob");
+/// Has refusals fill the journal until the venue is cancel-only.
+fn use_up(bob: &mut Member) {
     let notice = loop {
         let seq = bob.take_seq();
         bob.peer.say(0, seq, bob.empty_order(seq));
@@ -367,6 +381,57 @@ fn a_member_is_told_why_and_is_let_in_again() {
         }
     };
     assert_eq!(notice, "SessionReject ref=0 template=333 JournalFull");
+}
+
+/// Whatever one member is refused in cancel-only, the cancels of the others find room.
+#[test]
+fn refusals_leave_room_for_the_cancels_of_others() {
+    let home = Home::within(&memory(), small_in_single_groups);
+    let venue = Watched::start(&home, false);
+    let mut alice = Member::new(home.path(), "alice");
+    let orders: Vec<u64> = (0..20).map(|_| alice.order()).collect();
+    for order in &orders {
+        alice.hears(&[&format!("OrderAccepted ref={order}")]);
+    }
+    let mut carol = Member::new(home.path(), "carol");
+    limit(&venue, Some(SEGMENT_BYTES - 1));
+    use_up(&mut Member::new(home.path(), "bob"));
+    venue.wait_for(LOW);
+    for member in [&mut alice, &mut carol] {
+        member.hears(&["SessionReject ref=0 template=333 JournalFull"]);
+    }
+    let mut refused = 0;
+    let last = loop {
+        let seq = carol.order();
+        let heard = carol.hear();
+        if heard != format!("OrderRejected ref={seq} JournalFull") {
+            break heard;
+        }
+        refused += 1;
+    };
+    assert_eq!(last, "Logout JournalFull");
+    assert!(refused > 10, "{refused}");
+    let account = alice.peer.config.account;
+    for order in orders {
+        let seq = alice.take_seq();
+        alice.peer.say(0, seq, tests::orders::cancel(account, seq, order));
+        alice.hears(&[&format!("OrderCanceled ref={seq}")]);
+    }
+    limit(&venue, None);
+    venue.wait_for(GOES_ON);
+    assert!(venue.venue.terminate().0.success());
+}
+
+/// What one member sees of it, step by step.
+#[test]
+fn a_member_is_told_why_and_is_let_in_again() {
+    let home = Home::within(&memory(), small);
+    let venue = Watched::start(&home, false);
+    let mut alice = Member::new(home.path(), "alice");
+    let first = alice.order();
+    alice.hears(&[&format!("OrderAccepted ref={first}")]);
+    limit(&venue, Some(SEGMENT_BYTES - 1));
+    use_up(&mut Member::new(home.path(), "bob"));
     alice.hears(&["SessionReject ref=0 template=333 JournalFull"]);
     let lines = venue.wait_for(LOW);
     let alarm = lines.iter().find(|line| line.contains("short of segments")).expect("it warned before");

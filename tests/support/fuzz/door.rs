@@ -18,6 +18,7 @@ use gateway::frame::{self, Frame, PREFIX_BYTES};
 use gateway::message::{Agreed, Challenge, Hello, fixed_text, logon_text, signature_words};
 use gateway::release::SyncMode;
 use gateway::session::{Door, LOGON_FAILURES_MAX, LOGON_STEP_NS_MAX, Session, State, Verdict};
+use gateway::space::Takes;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
 
@@ -95,7 +96,7 @@ impl Visit {
             keys: &PUBLIC,
             engine_epoch: EPOCH,
             sync_mode: SyncMode::Group,
-            is_halted: self.is_halted,
+            takes: if self.is_halted { Takes::Nothing } else { Takes::Everything },
             now_ns: self.now_ns,
             nonce,
         };
