@@ -21,6 +21,7 @@ from ._schema import (
     TriggerType,
 )
 from .aio import AsyncClient
+from .book import Book, Feed
 from .client import Client
 from .config import Config, Instrument
 from .errors import (
@@ -40,6 +41,7 @@ from .errors import (
     TooManyUnanswered,
     Unreachable,
 )
+from .market import MarketData
 from .message import Event
 from .session import Options, Request
 

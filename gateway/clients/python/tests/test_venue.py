@@ -312,8 +312,12 @@ class Pages(WithVenue):
             said = io.StringIO()
             with contextlib.redirect_stdout(said):
                 exec(compile(text, "README.md", "exec"), {"__name__": "stranger"})
-            printed.append([line.split()[0] for line in said.getvalue().splitlines()])
-        self.assertEqual(printed, [["OrderAccepted", "OrderModified", "OrderCanceled"], ["OrderAccepted"]])
+            printed.append(said.getvalue().splitlines())
+        orders, books = printed[0][:3], printed[0][3:]
+        self.assertEqual([line.split()[0] for line in orders], ["OrderAccepted", "OrderModified", "OrderCanceled"])
+        self.assertIn("BTC-PERP: bid none, ask none, 0 orders", books)
+        self.assertTrue(books and all(": bid " in line for line in books), books)
+        self.assertEqual([line.split()[0] for line in printed[1]], ["OrderAccepted"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A venue of its own for a test: made by `ballast init`, served on a free port, killed and started again at will."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -32,7 +33,7 @@ def free_port():
 
 
 class Venue:
-    def __init__(self):
+    def __init__(self, edit=lambda text: text):
         self._ballast = program()
         self._temporary = tempfile.mkdtemp(prefix="ballast-python-")
         self.home = Path(self._temporary) / "venue"
@@ -47,11 +48,21 @@ class Venue:
             text = path.read_text()
             assert "127.0.0.1:7701" in text
             path.write_text(text.replace("127.0.0.1:7701", f"127.0.0.1:{self.port}"))
+        config = self.home / "ballast.toml"
+        text = config.read_text().replace("127.0.0.1:7702", f"127.0.0.1:{free_port()}")
+        config.write_text(edit(text))
         self._process = None
         self.serve()
 
     def member(self, name):
         return self.home / "clients" / f"{name}.toml"
+
+    def books(self):
+        """What the journal says of the market data: the channel's next number, and the bookHash of each instrument."""
+        verify = [self._ballast, "journal", "verify", self.home, "--books"]
+        text = subprocess.run(verify, check=True, capture_output=True, text=True, timeout=_PATIENCE).stdout
+        books = {int(id): int(hash, 16) for id, hash in re.findall(r"^book +(\d+) .*0x([0-9a-f]+)$", text, re.MULTILINE)}
+        return int(re.search(r"the channel is (\d+)", text)[1]), books
 
     def serve(self):
         """Starts the venue, and waits until it listens."""
