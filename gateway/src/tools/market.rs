@@ -236,7 +236,8 @@ impl<'a> Screen<'a> {
 
     fn draw(&mut self, output: &mut Output) -> Result<(), Failure> {
         if !self.wanted.is_empty() && self.since.elapsed() > DEFINITIONS {
-            let known: Vec<&str> = self.known.values().map(|known| known.symbol.as_str()).collect();
+            let listed = self.known.values().map(|known| known.symbol.as_str());
+            let known: Vec<&str> = listed.filter(|symbol| !symbol.is_empty()).collect();
             let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
             let text = format!("there is no instrument {}; known: {}", wanted.join(", "), known.join(" "));
             return Err(Failure::new(EXIT_NOT_FOUND, text));
