@@ -38,7 +38,7 @@ class Venue:
         self._temporary = tempfile.mkdtemp(prefix="ballast-python-")
         self.home = Path(self._temporary) / "venue"
         subprocess.run(
-            [self._ballast, "init", self.home, "--profile", "demo", "--market", "127.0.0.1:0"],
+            [self._ballast, "init", self.home, "--profile", "demo", "--market", f"127.0.0.1:{free_port()}"],
             check=True,
             capture_output=True,
             timeout=_PATIENCE,
@@ -49,8 +49,7 @@ class Venue:
             assert "127.0.0.1:7701" in text
             path.write_text(text.replace("127.0.0.1:7701", f"127.0.0.1:{self.port}"))
         config = self.home / "ballast.toml"
-        text = config.read_text().replace("127.0.0.1:7702", f"127.0.0.1:{free_port()}")
-        config.write_text(edit(text))
+        config.write_text(edit(config.read_text()))
         self._process = None
         self.serve()
 
