@@ -11,7 +11,7 @@ use engine::reject::Reject;
 use journal::Acceptance;
 
 use crate::client_config::ClientConfig;
-use crate::config::{CONFIG_FILE, Config, check_listen};
+use crate::config::{self, CONFIG_FILE, Config, check_listen};
 use crate::tools::{self, JournalCommand};
 use crate::{dev, init, schema, serve, shell, snapshots};
 
@@ -46,8 +46,11 @@ enum Command {
         /// Address and port of market data; loopback only
         #[arg(long, default_value = DEFAULT_MARKET, value_parser = listen_at)]
         market: String,
+        /// Serve TLS 1.3 here as well, with a certificate that vouches for itself, and have the clients use it
+        #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_of)]
+        tls: Option<String>,
     },
-    /// Run the venue of a directory until SIGTERM or SIGINT
+    /// Run the venue of a directory until SIGTERM or SIGINT; SIGHUP has it read the keys of its file again
     #[command(after_help = SERVE_EXAMPLES)]
     Serve {
         /// What `ballast init` wrote
@@ -182,8 +185,8 @@ pub fn say(line: impl std::fmt::Display) {
 
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Init { directory, profile: Profile::Demo, listen, market } => {
-            initialise(&directory, &listen, &market)
+        Command::Init { directory, profile: Profile::Demo, listen, market, tls } => {
+            initialise(&directory, &listen, &market, tls.as_deref())
                 .map(|()| say(format_args!("next: ballast serve {}", directory.display())))
         }
         Command::Serve { directory, loss } => {
@@ -220,9 +223,13 @@ pub fn reason(text: &str) -> Result<String, String> {
     Err(format!("say why, in 1 to {} bytes; these are {bytes}", journal::REASON_BYTES_MAX))
 }
 
+fn address_of(text: &str) -> Result<String, String> {
+    config::address(text).map(|_| text.to_string())
+}
+
 /// Judged before anything is written.
 fn listen_at(text: &str) -> Result<String, String> {
-    check_listen(text).map(|()| text.to_string())
+    check_listen(text, false).map(|()| text.to_string())
 }
 
 fn found(directory: &Path) -> Result<(), Failure> {
@@ -236,14 +243,14 @@ fn found(directory: &Path) -> Result<(), Failure> {
     ))
 }
 
-fn initialise(directory: &Path, listen: &str, market: &str) -> Result<(), Failure> {
+fn initialise(directory: &Path, listen: &str, market: &str, tls: Option<&str>) -> Result<(), Failure> {
     let shown = directory.display();
     if directory.join(CONFIG_FILE).exists() {
         let text = format!("{shown} already holds a venue; nothing was changed");
         return Err(Failure::new(EXIT_REFUSED, text));
     }
     let written =
-        init::write_demo(directory, listen, market).map_err(|text| Failure::new(EXIT_ERROR, text))?;
+        init::write_demo(directory, listen, market, tls).map_err(|text| Failure::new(EXIT_ERROR, text))?;
     for path in written {
         say(format_args!("wrote {}", path.display()));
     }
@@ -280,7 +287,7 @@ fn client(directory: &Path, name: &str) -> Result<(), Failure> {
 
 fn develop(directory: &Path, listen: Option<&str>, market: Option<&str>) -> Result<(), Failure> {
     if !directory.join(CONFIG_FILE).exists() {
-        initialise(directory, listen.unwrap_or(DEFAULT_LISTEN), market.unwrap_or(DEFAULT_MARKET))?;
+        initialise(directory, listen.unwrap_or(DEFAULT_LISTEN), market.unwrap_or(DEFAULT_MARKET), None)?;
     } else if listen.is_some() || market.is_some() {
         let text = format!(
             "{} has its addresses in {CONFIG_FILE}; leave --listen and --market out, or edit them there",

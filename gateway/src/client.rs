@@ -12,11 +12,13 @@ mod logon;
 pub mod orders;
 #[cfg(test)]
 pub(crate) mod peer;
+mod pipe;
 pub mod portfolio;
 mod sent;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine::command::{CancelOrder, MassQuote, NewOrder, QuoteEntry};
@@ -30,6 +32,7 @@ use crate::client_config::ClientConfig;
 use crate::frame::{self, FRAME_BYTES_MIN};
 use crate::message::{Heartbeat, Logout, TestRequest, fixed_text};
 use crate::release::SyncMode;
+use crate::tls;
 pub use error::ClientError;
 pub use event::{Body, Event};
 pub use handler::{Handler, Step};
@@ -98,6 +101,8 @@ pub struct Resumed {
 /// A session with the venue, over one connection after the other.
 pub struct Client {
     address: String,
+    /// What is trusted to be the venue; without it the connection is plain.
+    trust: Option<Arc<rustls::ClientConfig>>,
     member: Member,
     options: ConnectOptions,
     link: Option<Link>,
@@ -130,11 +135,14 @@ impl Client {
             keep_alive_ms: options.keep_alive_ms,
         };
         let position = options.resume.unwrap_or(SessionPosition { next_client_seq: 1, next_server_seq: 1 });
-        let mut link = Link::open(&config.address, options.timeout)?;
+        let trust = config.certificate.as_deref().map(tls::client).transpose();
+        let trust = trust.map_err(ClientError::Unreachable)?;
+        let mut link = Link::open(&config.address, trust.as_ref(), options.timeout)?;
         let (ack, sync_mode) = logon::establish(&mut link, &member, position, options.timeout)?;
         let next_server_seq = first_replayed(&ack, position.next_server_seq, options.resume.is_none())?;
         Ok(Client {
             address: config.address.clone(),
+            trust,
             member,
             link: Some(link),
             write_fault: None,
@@ -508,7 +516,7 @@ impl Client {
     }
 
     fn resume_once(&mut self) -> Result<Resumed, ClientError> {
-        let mut link = Link::open(&self.address, self.options.timeout)?;
+        let mut link = Link::open(&self.address, self.trust.as_ref(), self.options.timeout)?;
         let (ack, sync_mode) =
             logon::establish(&mut link, &self.member, self.position(), self.options.timeout)?;
         first_replayed(&ack, self.next_server_seq, false)?;

@@ -15,6 +15,9 @@ pub struct ClientConfig {
     pub key_file: PathBuf,
     pub account: u32,
     pub role: String,
+    /// Where the venue is spoken to under TLS: a PEM file of its certificate, or of those who sign for it. Relative like `key_file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
     #[serde(default, rename = "instrument")]
     pub instruments: Vec<ClientInstrument>,
 }
@@ -39,6 +42,7 @@ impl ClientConfig {
             toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         config.key_file = directory.join(&config.key_file);
+        config.certificate = config.certificate.map(|certificate| directory.join(certificate));
         Ok(config)
     }
 }

@@ -1,16 +1,18 @@
 //! `DIR/ballast.toml`: what an operator decides. Parsed once at the door; what comes out of `Config::load` is consistent,
 //! so nobody behind it checks again. Knows the shape of the file, not what the venue does with it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+mod gateway;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::VerifyingKey;
 use engine::command::{Char16, Char32, Role};
 use engine::limits::{ACCOUNT_MEMBERS_FROM, Limits};
 use serde::{Deserialize, Serialize};
 
+pub use self::gateway::{CERTIFICATE_FILE, CERTIFICATE_KEY_FILE, Gateway, LOGON_BACKOFF_MS_MAX, address};
 use crate::decimal;
+use crate::keys::{self, Keys, Network, PublicKey};
 use crate::market::settings::Market;
 use crate::message::fixed_text;
 use crate::release::{Release, SyncMode};
@@ -27,6 +29,8 @@ pub struct Config {
     /// Without it nobody is told market data.
     #[serde(default)]
     pub market: Option<Market>,
+    #[serde(default)]
+    pub gateway: Gateway,
     #[serde(default)]
     pub journal: Journal,
     #[serde(default)]
@@ -248,8 +252,16 @@ pub struct Session {
 #[serde(deny_unknown_fields)]
 pub struct Key {
     pub id: u64,
-    /// Ed25519 public key, 64 hexadecimal digits.
-    pub public: String,
+    pub public: PublicKey,
+    /// Where it may come from; left out, from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Network>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub revoked: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn connections_default() -> usize {
@@ -368,9 +380,6 @@ impl Capacities {
     }
 }
 
-/// The public keys of every session, by session and key id.
-pub type Keys = BTreeMap<u64, BTreeMap<u64, VerifyingKey>>;
-
 impl Config {
     /// Reads and checks `directory/ballast.toml`; the error names the file, the place and the fault.
     pub fn load(directory: &Path) -> Result<Config, String> {
@@ -389,14 +398,16 @@ impl Config {
 
     /// Every rule that the file's shape does not express.
     pub fn check(&self) -> Result<(), String> {
-        check_listen(&self.venue.listen).map_err(|fault| format!("[venue] listen: {fault}"))?;
+        check_listen(&self.venue.listen, self.gateway.plain_beyond_loopback)
+            .map_err(|fault| format!("[venue] listen: {fault}"))?;
         if !(1..=65_536).contains(&self.venue.connections_max) {
             return Err("[venue] connections_max must be from 1 to 65536".into());
         }
         if let Some(market) = &self.market {
-            check_listen(&market.listen).map_err(|fault| format!("[market] listen: {fault}"))?;
+            check_listen(&market.listen, false).map_err(|fault| format!("[market] listen: {fault}"))?;
             market.check()?;
         }
+        self.gateway.check()?;
         if !(4..=4_096).contains(&self.journal.segment_mib) {
             return Err("[journal] segment_mib must be from 4 to 4096".into());
         }
@@ -452,14 +463,13 @@ impl Config {
     }
 
     pub fn keys(&self) -> Result<Keys, String> {
-        let mut keys = Keys::new();
+        let mut keys = Keys::default();
         for session in &self.sessions {
-            let of_session = keys.entry(session.id).or_default();
-            for key in &session.keys {
-                let public = public_key(&key.public)
-                    .map_err(|fault| format!("[[session]] {}, key {}: {fault}", session.id, key.id))?;
-                if of_session.insert(key.id, public).is_some() {
-                    return Err(format!("[[session]] {}: key id {} is there twice", session.id, key.id));
+            keys.add_session(session.id);
+            for Key { id, public, addresses, revoked } in &session.keys {
+                let key = keys::Key { public: public.0, addresses: addresses.clone(), revoked: *revoked };
+                if !keys.add(session.id, *id, key) {
+                    return Err(format!("[[session]] {}: key id {id} is there twice", session.id));
                 }
             }
         }
@@ -476,22 +486,6 @@ fn unique<T: Ord + std::fmt::Display>(what: &str, values: impl Iterator<Item = T
         }
     }
     Ok(())
-}
-
-fn public_key(hexadecimal: &str) -> Result<VerifyingKey, String> {
-    let bytes = from_hex(hexadecimal).ok_or("the public key must be 64 hexadecimal digits")?;
-    VerifyingKey::from_bytes(&bytes).map_err(|_| "the public key is not a point of the curve".into())
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 pub fn to_hex(bytes: &[u8]) -> String {
@@ -535,11 +529,13 @@ impl Combo {
 }
 
 /// Where a venue may listen.
-pub fn check_listen(text: &str) -> Result<(), String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| format!("'{text}' is not an address with a port, ADDRESS:PORT"))?;
-    if !address.ip().is_loopback() {
-        return Err(format!("{address} is not a loopback address; plain TCP is served on loopback only"));
+pub fn check_listen(text: &str, beyond_loopback: bool) -> Result<(), String> {
+    let address = address(text)?;
+    if !address.ip().is_loopback() && !beyond_loopback {
+        return Err(format!(
+            "{address} is not a loopback address; plain TCP is served on loopback only: listen there and set [gateway] tls = \"{address}\", \
+             or, where nobody else is on the way, plain_beyond_loopback = true"
+        ));
     }
     Ok(())
 }
@@ -667,7 +663,10 @@ mod tests {
     fn the_good_file_is_good() {
         let config: Config = toml::from_str(GOOD).expect("it parses");
         config.check().expect("it is consistent");
-        assert_eq!(config.keys().expect("keys are good")[&100].len(), 1);
+        assert_eq!(
+            config.keys().expect("keys are good").shown(),
+            "1 of 1 sessions; 0 revoked, 0 bound to addresses"
+        );
     }
 
     #[test]
@@ -697,6 +696,13 @@ mod tests {
             ("role = \"trade\"", "role = \"boss\"", "is not one of trade"),
             ("role = \"trade\"", "role = \"oracle\"", "has no account"),
             ("public = \"d7", "public = \"", "64 hexadecimal digits"),
+            (
+                "public = \"d7",
+                "addresses = [\"10.0.0.0/8\", \"host\"]\npublic = \"d7",
+                "'host' is neither an address nor",
+            ),
+            ("public = \"d7", "addresses = [\"10.1.0.0/8\"]\npublic = \"d7", "the network is 10.0.0.0/8"),
+            ("id = 1\n        public", "id = 1\n        revoked = 1\n        public", "revoked = 1"),
             ("role = \"trade\"", "role = \"cancel-only\"\nrising_ids = true", "whose ids could rise"),
             ("deposit = \"1000\"", "deposit = \"-1\"", "negative"),
             ("[[combo]]", "[limits]\norders = 0\n[[combo]]", "[limits] orders must be from 1 to 16777216"),
@@ -706,6 +712,18 @@ mod tests {
                 "closed_ids must be from 0 to 16777216",
             ),
             ("id = 4", "id = 4\nowner = -1", "invalid value"),
+            ("[[combo]]", "[gateway]\ntls = \"7702\"\n[[combo]]", "[gateway] tls: '7702' is not an address"),
+            (
+                "[[combo]]",
+                "[gateway]\naccepts_per_s = 0\n[[combo]]",
+                "accepts_per_s must be from 1 to 1000000",
+            ),
+            (
+                "[[combo]]",
+                "[gateway]\nlogon_backoff_ms = 60001\n[[combo]]",
+                "logon_backoff_ms must be from 0",
+            ),
+            ("[[combo]]", "[gateway]\nconnections_per_address = 0\n[[combo]]", "must be from 1 to 65536"),
             ("kind = \"perpetual\"", "kind = \"swap\"", "unknown variant `swap`"),
             ("id = 3", "id = 2", "instrument id 2 is there twice"),
             ("\"BTC-ROLL\"", "\"BTC-PERP\"", "instrument symbol BTC-PERP is there twice"),

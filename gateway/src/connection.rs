@@ -1,24 +1,28 @@
 //! One socket: what was read and is not yet a whole frame, what is written and not yet taken by the kernel, and the clocks of
 //! the session. Memory per connection is bounded: a peer that does not read is not read either. Knows no other connection.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use bytes::{Buf, BytesMut};
 use journal::bus;
-use mio::net::TcpStream;
 
 use crate::frame::{self, PREFIX_BYTES, RETRANSMIT};
 use crate::outbox::Stream;
 use crate::session::Session;
+use crate::wire::Wire;
 
 /// Output that waits for the kernel, at most; the rest waits in the outbox.
 const OUTBOUND_BYTES_MAX: usize = 1 << 20;
 /// What is told now or never goes beyond that, to here: lists of half a million open orders.
 const UNNUMBERED_BYTES_MAX: usize = 64 << 20;
+/// Room that a buffer without bytes keeps.
+const IDLE_BYTES_MAX: usize = 4 << 10;
 /// A peer may leave its output untouched this long while more waits.
 pub const STUCK_NS_MAX: u64 = 1_000_000_000;
+/// A handshake of TLS may take this long.
+const HANDSHAKE_NS_MAX: u64 = 3_000_000_000;
 /// A peer has this long to close its half once ours is shut.
 pub const LINGER_NS_MAX: u64 = 1_000_000_000;
 /// Buffers of input that one turn throws away.
@@ -26,8 +30,12 @@ const DISCARDS_PER_TURN: usize = 16;
 
 #[derive(Debug)]
 pub struct Connection {
-    pub socket: TcpStream,
+    pub wire: Wire,
+    /// Where the peer comes from.
+    pub address: IpAddr,
     pub session: Session,
+    /// Until when the handshake of TLS may take; none once it is done.
+    pub opens_until_ns: Option<u64>,
     inbound: BytesMut,
     outbound: BytesMut,
     /// The kernel may hold bytes that were not read yet.
@@ -55,10 +63,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(socket: TcpStream, id: u32, now_ns: u64) -> Connection {
+    pub fn new(wire: Wire, address: IpAddr, id: u32, now_ns: u64) -> Connection {
+        let is_opening = wire.is_opening();
         Connection {
-            socket,
+            wire,
+            address,
             session: Session::new(id, now_ns),
+            opens_until_ns: is_opening.then_some(now_ns + HANDSHAKE_NS_MAX),
             inbound: BytesMut::new(),
             outbound: BytesMut::new(),
             readable: true,
@@ -79,17 +90,24 @@ impl Connection {
 
     /// Reads what the kernel has, up to `scratch`. An error means that the peer is gone.
     pub fn read(&mut self, scratch: &mut [u8], now_ns: u64) -> std::io::Result<()> {
-        match self.socket.read(scratch) {
+        let done = self.read_once(scratch);
+        if self.opens_until_ns.is_some() && !self.wire.is_opening() {
+            self.opens_until_ns = None;
+            self.session.opened(now_ns);
+        }
+        done
+    }
+
+    fn read_once(&mut self, scratch: &mut [u8]) -> std::io::Result<()> {
+        match self.wire.read(scratch) {
             Ok(0) => {
                 (self.ended, self.readable) = (true, false);
                 Ok(())
             }
             Ok(bytes) => {
                 self.inbound.extend_from_slice(&scratch[..bytes]);
-                self.received_ns = now_ns;
-                self.tested_ns = None;
                 // A short read empties the kernel's buffer, but its end of file makes no second event.
-                self.readable = bytes == scratch.len() || self.hung_up;
+                self.readable = bytes == scratch.len() || self.hung_up || !self.wire.tells_when_empty();
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -123,8 +141,25 @@ impl Connection {
         self.readable || self.ended || !self.inbound.is_empty()
     }
 
-    pub fn consume(&mut self, bytes: usize) {
+    /// A whole frame was heard; less than that is silence.
+    pub fn consume(&mut self, bytes: usize, now_ns: u64) {
         self.inbound.advance(bytes);
+        self.received_ns = now_ns;
+        self.tested_ns = None;
+    }
+
+    /// A frame is here that the venue has had no room for.
+    pub fn has_frame(&self) -> bool {
+        !matches!(frame::first(&self.inbound), Ok(None))
+    }
+
+    /// Gives back what a burst took: an idle connection keeps little.
+    pub fn rest(&mut self) {
+        for buffer in [&mut self.inbound, &mut self.outbound] {
+            if buffer.is_empty() && buffer.capacity() > IDLE_BYTES_MAX {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Behind everything that is written already.
@@ -144,7 +179,7 @@ impl Connection {
     }
 
     pub fn has_output(&self) -> bool {
-        !self.outbound.is_empty()
+        !self.outbound.is_empty() || self.wire.has_output()
     }
 
     /// Sends these messages once more, as fast as the peer reads; one request at a time.
@@ -193,9 +228,15 @@ impl Connection {
     pub fn flush(&mut self, now_ns: u64) -> std::io::Result<()> {
         // A journal whose disk has failed under a mapping may have lost what these words rest on.
         while self.has_output() && !bus::has_struck() {
-            match self.socket.write(&self.outbound) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(bytes) => {
+            let written = if self.outbound.is_empty() {
+                self.wire.push().map(|()| None)
+            } else {
+                self.wire.write(&self.outbound).map(Some)
+            };
+            match written {
+                Ok(None) => self.stuck_ns = None,
+                Ok(Some(0)) => return Err(ErrorKind::WriteZero.into()),
+                Ok(Some(bytes)) => {
                     self.outbound.advance(bytes);
                     self.stuck_ns = None;
                 }
@@ -231,8 +272,9 @@ impl Connection {
     /// not got yet, so the peer's half is read to its end first.
     pub fn end_output(&mut self, now_ns: u64) -> std::io::Result<()> {
         assert!(self.is_closing() && !self.has_output(), "the goodbye is the last word");
-        self.socket.shutdown(Shutdown::Write)?;
-        (self.said_all, self.closing_ns) = (true, Some(now_ns + LINGER_NS_MAX));
+        if self.wire.end()? {
+            (self.said_all, self.closing_ns) = (true, Some(now_ns + LINGER_NS_MAX));
+        }
         Ok(())
     }
 

@@ -13,10 +13,12 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 
 use crate::client_config::{ClientConfig, ClientInstrument};
 use crate::config::{
-    Account, CONFIG_FILE, Capacities, Combo, Config, Idle, Instrument, Journal, Key, Kind, Leg, Session,
-    Threads, Venue, to_hex,
+    self, Account, CERTIFICATE_FILE, CERTIFICATE_KEY_FILE, CONFIG_FILE, Capacities, Combo, Config, Gateway,
+    Idle, Instrument, Journal, Key, Kind, Leg, Session, Threads, Venue,
 };
+use crate::keys::PublicKey;
 use crate::market::settings::Market;
+use crate::tls;
 
 pub const CLIENTS_DIRECTORY: &str = "clients";
 const KEYS_DIRECTORY: &str = "keys";
@@ -82,6 +84,7 @@ fn demo(name: &str, listen: &str, market: &str) -> Config {
             connections_max: 1_024,
         },
         market: Some(Market::at(market)),
+        gateway: Gateway::default(),
         journal: Journal::default(),
         limits: Capacities::default(),
         instruments: vec![
@@ -96,18 +99,27 @@ fn demo(name: &str, listen: &str, market: &str) -> Config {
 }
 
 /// Writes everything; the paths that a person wants to know.
-pub fn write_demo(directory: &Path, listen: &str, market: &str) -> Result<Vec<PathBuf>, String> {
+pub fn write_demo(
+    directory: &Path,
+    listen: &str,
+    market: &str,
+    tls: Option<&str>,
+) -> Result<Vec<PathBuf>, String> {
     let name = directory.file_name().map_or("demo".into(), |name| name.to_string_lossy().into_owned());
     let mut config = demo(&name, listen, market);
+    config.gateway.tls = tls.map(String::from);
     for sub in [KEYS_DIRECTORY, CLIENTS_DIRECTORY] {
         let path = directory.join(sub);
         fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let mut written = Vec::new();
+    let mut written = match tls {
+        Some(address) => write_certificate(directory, address)?,
+        None => Vec::new(),
+    };
     let members = MEMBERS.iter().map(|(name, account, session)| (*name, *account, *session, "trade"));
     for (name, account, session, role) in members.chain([(ORACLE.0, 0, ORACLE.1, "oracle")]) {
         let public = write_key(directory, name)?;
-        let key = Key { id: KEY_ID, public: to_hex(&public) };
+        let key = Key { id: KEY_ID, public, addresses: Vec::new(), revoked: false };
         config.sessions.push(Session {
             id: session,
             account,
@@ -119,7 +131,9 @@ pub fn write_demo(directory: &Path, listen: &str, market: &str) -> Result<Vec<Pa
     }
     config.check()?;
     let head = "# The venue that `ballast serve` runs from this directory. What is added here is created at the next start;\n\
-                # instruments, combos, accounts and sessions that exist are never changed or removed from here.\n\n";
+                # instruments, combos, accounts and sessions that exist are never changed or removed from here.\n\
+                # Keys alone also change while the venue runs: add `revoked = true` or `addresses = [\"10.1.0.0/16\", \"::1\"]` to a key, or\n\
+                # another [[session.key]] to a session, and send the venue SIGHUP.\n\n";
     let body =
         toml::to_string(&config).map_err(|error| format!("the configuration cannot be written: {error}"))?;
     // Last, because its presence says that the directory is complete.
@@ -128,14 +142,36 @@ pub fn write_demo(directory: &Path, listen: &str, market: &str) -> Result<Vec<Pa
     written.push(path);
     let parent = directory.canonicalize().ok().and_then(|full| full.parent().map(Path::to_owned));
     let made = [directory.join(KEYS_DIRECTORY), directory.join(CLIENTS_DIRECTORY), directory.to_owned()];
-    for made in made.into_iter().chain(parent) {
+    let certificates =
+        written.first().filter(|_| tls.is_some()).and_then(|path| path.parent().map(Path::to_owned));
+    for made in made.into_iter().chain(certificates).chain(parent) {
         let synced = fs::File::open(&made).and_then(|made| made.sync_all());
         synced.map_err(|error| format!("{}: {error}", made.display()))?;
     }
     Ok(written)
 }
 
-fn write_key(directory: &Path, name: &str) -> Result<[u8; 32], String> {
+/// For the address that is served, and for a client on the same machine.
+fn write_certificate(directory: &Path, address: &str) -> Result<Vec<PathBuf>, String> {
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
+    let served = config::address(address)?.ip();
+    if !served.is_loopback() && !served.is_unspecified() {
+        names.push(served.to_string());
+    }
+    let (certificate, key) = tls::self_signed(&names)?;
+    let paths = [(CERTIFICATE_FILE, certificate, 0o644), (CERTIFICATE_KEY_FILE, key, 0o600)];
+    paths
+        .into_iter()
+        .map(|(file, text, mode)| {
+            let path = directory.join(file);
+            let parent = path.parent().unwrap_or(directory);
+            fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
+            write_new(&path, &text, mode).map(|()| path)
+        })
+        .collect()
+}
+
+fn write_key(directory: &Path, name: &str) -> Result<PublicKey, String> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     let path = directory.join(KEYS_DIRECTORY).join(format!("{name}.pem"));
@@ -144,7 +180,7 @@ fn write_key(directory: &Path, name: &str) -> Result<[u8; 32], String> {
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     write_new(&path, &pem, 0o600)?;
-    Ok(SigningKey::from_bytes(&secret).verifying_key().to_bytes())
+    Ok(PublicKey(SigningKey::from_bytes(&secret).verifying_key()))
 }
 
 fn write_client(
@@ -168,12 +204,13 @@ fn write_client(
         Some(shown(combo.id, &combo.symbol, leg))
     });
     let client = ClientConfig {
-        address: config.venue.listen.clone(),
+        address: config.gateway.tls.as_ref().unwrap_or(&config.venue.listen).clone(),
         session,
         key_id: KEY_ID,
         key_file: Path::new("..").join(KEYS_DIRECTORY).join(format!("{name}.pem")),
         account,
         role: role.into(),
+        certificate: config.gateway.tls.as_ref().map(|_| Path::new("..").join(CERTIFICATE_FILE)),
         instruments: listed.chain(combos).collect(),
     };
     let text = toml::to_string(&client).map_err(|error| format!("{name}: {error}"))?;

@@ -2,33 +2,41 @@
 //! ring; reads the log ring behind the release gate and hands every event to its session. It decides nothing about orders.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use engine::command::Logon;
 use engine::message::Message;
 use engine::reject::Reject;
 use journal::Kind;
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use rustls::ServerConfig;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
 
 use crate::clock::Clock;
-use crate::config::Keys;
+use crate::config::Gateway;
 use crate::connection::{Connection, LINGER_NS_MAX, STUCK_NS_MAX};
+use crate::doorkeeper::{Doorkeeper, Source};
 use crate::frame;
 use crate::history::{self, Askers, Desk};
+use crate::keys::Keys;
 use crate::log::Entry;
 use crate::message::{Retransmission, RetransmitReject, RetransmitRequest, TestRequest};
 use crate::outbox::{Notice, Outboxes, Stream};
 use crate::peers::Peers;
 use crate::release::SyncMode;
+use crate::renewal::NewKeys;
 use crate::ring::{Bell, IngressSender, LogReader};
 use crate::session::{self, Door, Verdict, heartbeat, payload_parts};
 use crate::space::Space;
 use crate::stage::{Ending, Released, Stage};
+use crate::wire::Wire;
 
-const LISTENER: Token = Token(usize::MAX - 1);
+const PLAIN: Token = Token(usize::MAX - 1);
+const SECURED: Token = Token(usize::MAX - 3);
 /// The token that wakes a sleeping poll.
 pub const WAKER: Token = Token(usize::MAX - 2);
 /// Frames of one connection per turn, so that nobody starves the others.
@@ -41,6 +49,8 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// Logons per turn: a signature is by far the dearest thing to check, and anybody may send a wrong one.
 const LOGONS_PER_TURN: usize = 4;
 const TIMER_NS: u64 = 10_000_000;
+/// A connection that says nothing for so long gives back its buffers.
+const RESTING_NS: u64 = 1_000_000_000;
 /// Largest `RetransmitRequest.count`.
 const RETRANSMIT_MAX: u32 = 10_000;
 /// At the end, how long a peer that reads slowly is told what it has not heard yet.
@@ -51,9 +61,7 @@ const LAST_WORD_NS_MAX: u64 = STUCK_NS_MAX + LINGER_NS_MAX;
 pub struct Net {
     poll: Poll,
     events: Events,
-    listener: Option<TcpListener>,
-    /// The listener may hold connections that were not accepted yet.
-    knocking: bool,
+    entrances: Vec<Entrance>,
     /// Logons that this turn may still look at.
     logons: usize,
     peers: Peers,
@@ -68,6 +76,7 @@ pub struct Net {
     released: Released,
     matcher: Bell,
     keys: Keys,
+    renewed: Receiver<NewKeys>,
     engine_epoch: u64,
     sync_mode: SyncMode,
     space: Space,
@@ -79,11 +88,34 @@ pub struct Net {
     finished: bool,
 }
 
+/// Where peers come in.
+#[derive(Debug)]
+pub struct Listeners {
+    pub plain: TcpListener,
+    /// The one for TLS, and what it shows.
+    pub secured: Option<(TcpListener, Arc<ServerConfig>)>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(plain: TcpListener) -> Listeners {
+        Listeners { plain, secured: None }
+    }
+}
+
+/// One listener.
+struct Entrance {
+    listener: TcpListener,
+    /// It may hold connections that were not accepted yet.
+    knocking: bool,
+    tls: Option<Arc<ServerConfig>>,
+}
+
 /// What the stage is built from.
 pub struct Parts {
     pub poll: Poll,
-    pub listener: TcpListener,
+    pub listeners: Listeners,
     pub connections_max: usize,
+    pub limits: Gateway,
     pub outboxes: Outboxes,
     pub history: Desk,
     pub ingress: IngressSender,
@@ -92,12 +124,47 @@ pub struct Parts {
     /// Rung when the engine has something to do.
     pub matcher: Bell,
     pub keys: Keys,
+    /// Keys that take the place of those.
+    pub renewed: Receiver<NewKeys>,
     pub engine_epoch: u64,
     /// Told to whoever asks for a challenge.
     pub sync_mode: SyncMode,
     pub space: Space,
     pub clock: Clock,
     pub ending: Ending,
+}
+
+impl Entrance {
+    fn accept(&mut self, peers: &mut Peers, now_ns: u64) -> usize {
+        for accepted in 0..ACCEPTS_PER_TURN {
+            if !peers.doorkeeper.has_time(now_ns) {
+                // They wait with the kernel.
+                return accepted;
+            }
+            match self.listener.accept() {
+                Ok((socket, from)) => {
+                    if let Ok(wire) = self.wire(socket) {
+                        peers.admit(wire, from.ip(), now_ns);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.knocking = false;
+                    return accepted;
+                }
+                // The caller has left again, or there is no descriptor for the next: the listener itself is well, and
+                // says nothing new about those that still wait. The next turn tries again.
+                Err(_) => return accepted,
+            }
+        }
+        ACCEPTS_PER_TURN
+    }
+
+    fn wire(&self, socket: TcpStream) -> std::io::Result<Wire> {
+        match &self.tls {
+            Some(terms) => Wire::secured(socket, Arc::clone(terms)),
+            None => Ok(Wire::plain(socket)),
+        }
+    }
 }
 
 /// What became of one look at a connection's input.
@@ -116,15 +183,22 @@ fn fresh_nonce() -> Option<[u8; 32]> {
 }
 
 impl Net {
-    pub fn new(mut parts: Parts) -> std::io::Result<Net> {
+    pub fn new(parts: Parts) -> std::io::Result<Net> {
         let registry = parts.poll.registry();
-        registry.register(&mut parts.listener, LISTENER, Interest::READABLE)?;
+        let Listeners { plain, secured } = parts.listeners;
+        let secured = secured.map(|(listener, tls)| (listener, Some(tls)));
+        let mut entrances = Vec::new();
+        for (token, (mut listener, tls)) in
+            [PLAIN, SECURED].into_iter().zip([(plain, None)].into_iter().chain(secured))
+        {
+            registry.register(&mut listener, token, Interest::READABLE)?;
+            entrances.push(Entrance { listener, knocking: true, tls });
+        }
         Ok(Net {
-            peers: Peers::new(registry.try_clone()?, parts.connections_max),
+            peers: Peers::new(registry.try_clone()?, parts.connections_max, Doorkeeper::new(parts.limits)),
             poll: parts.poll,
             events: Events::with_capacity(1024),
-            listener: Some(parts.listener),
-            knocking: true,
+            entrances,
             logons: LOGONS_PER_TURN,
             scratch: vec![0; READ_BYTES].into(),
             answers: Vec::with_capacity(4096),
@@ -136,6 +210,7 @@ impl Net {
             released: parts.released,
             matcher: parts.matcher,
             keys: parts.keys,
+            renewed: parts.renewed,
             engine_epoch: parts.engine_epoch,
             sync_mode: parts.sync_mode,
             space: parts.space,
@@ -165,29 +240,19 @@ impl Net {
         for event in &self.events {
             match event.token() {
                 WAKER => {}
-                LISTENER => self.knocking = true,
+                token @ (PLAIN | SECURED) => {
+                    if let Some(entrance) = self.entrances.get_mut(usize::from(token == SECURED)) {
+                        entrance.knocking = true;
+                    }
+                }
                 Token(slot) => self.peers.touched(slot, event.is_readable(), event.is_read_closed()),
             }
         }
-        self.events.iter().count() + if self.knocking { self.accept() } else { 0 }
-    }
-
-    fn accept(&mut self) -> usize {
-        let Some(listener) = &self.listener else { return 0 };
         let now_ns = self.clock.now_ns();
-        for accepted in 0..ACCEPTS_PER_TURN {
-            match listener.accept() {
-                Ok((socket, _)) => self.peers.admit(socket, now_ns),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.knocking = false;
-                    return accepted;
-                }
-                // The caller has left again, or there is no descriptor for the next: the listener itself is well, and
-                // says nothing new about those that still wait. The next turn tries again.
-                Err(_) => return accepted,
-            }
-        }
-        ACCEPTS_PER_TURN
+        let Net { entrances, peers, .. } = self;
+        let knocked = entrances.iter_mut().filter(|entrance| entrance.knocking);
+        let accepted: usize = knocked.map(|entrance| entrance.accept(peers, now_ns)).sum();
+        self.events.iter().count() + accepted
     }
 
     // ---- in
@@ -275,6 +340,9 @@ impl Net {
 
     fn one_frame(&mut self, slot: usize, now_ns: u64) -> Step {
         let Some(connection) = self.peers.get(slot) else { return Step::Ended };
+        let (source, is_known) = (Source::from(connection.address), connection.session.proved().is_some());
+        let wait_ms = if is_known { 0 } else { self.peers.doorkeeper.wait_ms(source, now_ns) };
+        let Some(connection) = self.peers.get(slot) else { return Step::Ended };
         let frame = match frame::first(connection.inbound()) {
             Ok(Some(frame)) => frame,
             Ok(None) => return Step::NoFrame,
@@ -289,9 +357,11 @@ impl Net {
         }
         let door = Door {
             keys: &self.keys,
+            address: connection.address,
             engine_epoch: self.engine_epoch,
             sync_mode: self.sync_mode,
             takes: self.space.takes(),
+            wait_ms,
             now_ns,
             nonce: fresh_nonce,
         };
@@ -322,13 +392,23 @@ impl Net {
                 let heartbeat = heartbeat(connection.next_to_send, stream.applied_client_seq, echo);
                 frame::append(&mut self.answers, 0, 0, now_ns, heartbeat);
             }
-            Verdict::Done | Verdict::Forward(..) | Verdict::ForwardRefused(..) => {}
+            Verdict::Done | Verdict::Refused | Verdict::Forward(..) | Verdict::ForwardRefused(..) => {}
+        }
+        let failed = session.failures() > connection.session.failures();
+        let proved = !is_known && session.proved().is_some();
+        if session.is_gibberish() {
+            goodbye = Some(Some(Reject::BadFrame));
         }
         connection.session = session;
-        connection.consume(bytes);
+        connection.consume(bytes, now_ns);
         if !self.answers.is_empty() {
             connection.write(&self.answers, now_ns);
             self.peers.hand_over(slot);
+        }
+        if failed {
+            self.peers.doorkeeper.failed(source, now_ns);
+        } else if proved {
+            self.peers.doorkeeper.succeeded(source);
         }
         match goodbye {
             Some(code) => {
@@ -383,6 +463,7 @@ impl Net {
             return;
         }
         self.timer_ns = now_ns + TIMER_NS;
+        self.renew_keys(now_ns);
         for slot in self.peers.occupied() {
             let Some(connection) = self.peers.get(slot) else { continue };
             if let Some(limit_ns) = connection.closing_ns {
@@ -393,11 +474,19 @@ impl Net {
                 }
                 continue;
             }
+            if connection.opens_until_ns.is_some_and(|limit_ns| now_ns > limit_ns) {
+                // Under TLS that did not come about nothing can be said.
+                self.peers.close(slot);
+                continue;
+            }
             let session = connection.session.established();
             let stream = session.and_then(|session| self.outboxes.stream(session));
             match overdue(connection, stream, now_ns) {
                 Some(code) => self.peers.goodbye(slot, Some(code), now_ns),
                 None => {
+                    if now_ns.saturating_sub(connection.received_ns) > RESTING_NS {
+                        connection.rest();
+                    }
                     if let Some(stream) = stream {
                         keep_alive(connection, stream, now_ns);
                     }
@@ -409,12 +498,27 @@ impl Net {
         }
     }
 
+    /// Newer keys hold for everybody: who may not be here by them is sent away.
+    fn renew_keys(&mut self, now_ns: u64) {
+        let Some(NewKeys { keys, in_force }) = self.renewed.try_iter().last() else { return };
+        self.keys = keys;
+        for slot in self.peers.occupied() {
+            let Some(connection) = self.peers.get(slot) else { continue };
+            let Some((session, key)) = connection.session.proved() else { continue };
+            if let Err(code) = self.keys.judge(session, key, connection.address) {
+                self.peers.goodbye(slot, Some(code), now_ns);
+            }
+        }
+        // Whoever asked may have gone.
+        let _ = in_force.send(());
+    }
+
     // ---- end
 
     /// Closes the door when the end was asked for; after the journal's end says the last words.
     fn end(&mut self, now_ns: u64, all_said: bool) {
         if self.ending.asked() && !self.ending.ingress_closed() {
-            self.listener = None;
+            self.entrances.clear();
             self.ending.close_ingress();
             self.matcher.ring();
         }
@@ -493,7 +597,8 @@ fn overdue(connection: &Connection, stream: Option<&Stream>, now_ns: u64) -> Opt
     // What waits in the kernel because the venue does not read it is not the peer's silence, nor is a pause of the venue:
     // whoever was asked has a whole keep-alive to answer.
     let is_over = |asked_ns| now_ns.saturating_sub(asked_ns) > connection.keep_alive_ns;
-    let is_lost = !connection.readable && connection.tested_ns.is_some_and(is_over);
+    let is_heard_out = !connection.readable && !connection.has_frame();
+    let is_lost = is_heard_out && connection.tested_ns.is_some_and(is_over);
     is_lost.then_some(Reject::HeartbeatLost)
 }
 

@@ -2,18 +2,21 @@
 //! Owns opening, binding and closing; knows neither rings nor what a frame says.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use engine::event::LogonAck;
 use engine::message::block;
 use engine::reject::Reject;
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::connection::Connection;
+use crate::doorkeeper::Doorkeeper;
 use crate::frame;
 use crate::outbox::{Outboxes, Stream};
+use crate::wire::Wire;
 
 pub struct Peers {
+    pub doorkeeper: Doorkeeper,
     registry: Registry,
     slots: Vec<Option<Connection>>,
     vacant: Vec<usize>,
@@ -62,8 +65,9 @@ impl Marked {
 }
 
 impl Peers {
-    pub fn new(registry: Registry, connections_max: usize) -> Peers {
+    pub fn new(registry: Registry, connections_max: usize, doorkeeper: Doorkeeper) -> Peers {
         Peers {
+            doorkeeper,
             registry,
             slots: (0..connections_max).map(|_| None).collect(),
             vacant: (0..connections_max).rev().collect(),
@@ -77,20 +81,25 @@ impl Peers {
         }
     }
 
-    /// A new peer. In a full house whoever was told everything and has not closed makes place for it, then the stranger that
+    /// A new peer, unless there are enough from where it comes. In a full house whoever was told everything and has not closed makes place for it, then the stranger that
     /// has waited longest, so that nobody locks members out by holding connections; where all have logged on, the new one is
     /// closed at once.
-    pub fn admit(&mut self, mut socket: TcpStream, now_ns: u64) {
-        let Some(slot) = self.vacant.pop().or_else(|| self.evict()) else { return };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self.registry.register(&mut socket, Token(slot), interest);
-        if registered.and_then(|()| socket.set_nodelay(true)).is_err() {
-            self.vacant.push(slot);
+    pub fn admit(&mut self, mut wire: Wire, address: IpAddr, now_ns: u64) {
+        if !self.doorkeeper.admit(address.into(), now_ns) {
             return;
+        }
+        let Some(slot) = self.vacant.pop().or_else(|| self.evict()) else {
+            return self.doorkeeper.leave(address.into());
+        };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.registry.register(&mut wire.socket, Token(slot), interest);
+        if registered.and_then(|()| wire.socket.set_nodelay(true)).is_err() {
+            self.vacant.push(slot);
+            return self.doorkeeper.leave(address.into());
         }
         let id = self.fresh_id();
         self.by_id.insert(id, slot);
-        self.slots[slot] = Some(Connection::new(socket, id, now_ns));
+        self.slots[slot] = Some(Connection::new(wire, address, id, now_ns));
         remember(&mut self.strangers, id, &self.by_id);
         self.look_at(slot);
     }
@@ -121,7 +130,8 @@ impl Peers {
 
     pub fn close(&mut self, slot: usize) {
         let Some(mut connection) = self.slots[slot].take() else { return };
-        let _ = self.registry.deregister(&mut connection.socket);
+        let _ = self.registry.deregister(&mut connection.wire.socket);
+        self.doorkeeper.leave(connection.address.into());
         self.by_id.remove(&connection.session.connection);
         self.unbind(connection.session.established(), slot);
         self.vacant.push(slot);
@@ -310,7 +320,9 @@ impl Peers {
                 self.close(slot);
             } else if !connection.has_said_all() {
                 connection.end_output(now_ns)?;
-                remember(&mut self.leaving, connection.session.connection, &self.by_id);
+                if connection.has_said_all() {
+                    remember(&mut self.leaving, connection.session.connection, &self.by_id);
+                }
             }
         } else if connection.has_input() && !connection.is_closing() {
             // Its input may have waited for this output to leave.

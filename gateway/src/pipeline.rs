@@ -10,20 +10,21 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
 
 use crate::clock::Clock;
-use crate::config::{Config, Idle, Keys, Threads};
+use crate::config::{Config, Idle, Threads};
 use crate::history::{self, Clerk, Office};
 use crate::journaler::{self, Journaler};
+use crate::keys::Keys;
 use crate::matcher::{self, Matcher, room_bytes};
-use crate::net::{self, Net, WAKER};
+use crate::net::{self, Listeners, Net, WAKER};
 use crate::recovery::Recovered;
+use crate::renewal::NewKeys;
 use crate::ring::{self, Bell, Sleeper};
 use crate::snapshots::keeper::Line;
 use crate::space::{Level, Space};
@@ -49,6 +50,8 @@ pub struct Pipeline {
     journaler_sleeper: Sleeper,
     net_bell: Bell,
     ending: Ending,
+    /// For keys that change while the venue runs.
+    pub renewed_keys: Sender<NewKeys>,
     /// Taken by whoever has snapshots made and recorded.
     pub snapshots: Option<Line>,
 }
@@ -57,7 +60,7 @@ pub fn build(
     recovered: Recovered,
     config: &Config,
     keys: Keys,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     clock: Clock,
     ending: Ending,
 ) -> std::io::Result<Pipeline> {
@@ -89,10 +92,12 @@ pub fn build(
         clock: clock.clone(),
     });
 
+    let (renewed_keys, renewed) = channel();
     let net = Net::new(net::Parts {
         poll,
-        listener,
+        listeners: listeners.into(),
         connections_max: config.venue.connections_max,
+        limits: config.gateway.clone(),
         outboxes: recovered.outboxes,
         history: desk,
         ingress: ingress_sender,
@@ -100,6 +105,7 @@ pub fn build(
         released: released.clone(),
         matcher: matcher_bell.clone(),
         keys,
+        renewed,
         engine_epoch: engine.engine_epoch(),
         sync_mode: config.journal.sync,
         space: space.clone(),
@@ -145,6 +151,7 @@ pub fn build(
         journaler_sleeper,
         net_bell,
         ending,
+        renewed_keys,
         snapshots: Some(Line { references, recorded: told }),
     })
 }

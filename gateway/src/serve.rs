@@ -9,23 +9,27 @@ use std::sync::Arc;
 use journal::{Acceptance, Watermarks, bus};
 use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustls::ServerConfig;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::cli::{EXIT_BUS, EXIT_DAMAGED, EXIT_DISK, EXIT_ERROR, EXIT_REFUSED, Failure, load, say, warn};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::drift;
 use crate::loss;
 use crate::market;
 use crate::market::feed::Feed;
 use crate::market::multicast::Multicast;
+use crate::net::Listeners;
 use crate::pipeline::{self, Plan};
 use crate::recovery::{self, Recovered, StartError};
+use crate::renewal::{self, Renewal};
 use crate::ring::Bell;
 use crate::shortage;
 use crate::snapshots::keeper::{self, Keeper};
 use crate::stage::Ending;
+use crate::tls;
 
 pub fn run(directory: &Path, acceptance: Option<&Acceptance>) -> Result<(), Failure> {
     run_until(directory, acceptance, &Ending::default(), || Ok(()))
@@ -40,6 +44,7 @@ pub fn run_until(
 ) -> Result<(), Failure> {
     let config = load(directory)?;
     let failed = |text: String| Failure::new(EXIT_ERROR, text);
+    let terms = secured_terms(directory, &config).map_err(failed)?;
     allow_files(&config).map_err(failed)?;
     let second = |error| failed(format!("cannot listen to signals: {error}"));
     // A second Ctrl-C ends at once, as a person who types it means. Nothing that was said is lost.
@@ -51,6 +56,7 @@ pub fn run_until(
     // A limit on the size of files is then an error of the write that meets it, and not an end without a word.
     signal_hook::flag::register(SIGXFSZ, Arc::default())
         .map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
+    let changes = renewal::listen().map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
     let clock = Clock::start();
     let armed = |error| failed(format!("cannot answer SIGBUS: {error}"));
     bus::end_with(EXIT_BUS, None).map_err(armed)?;
@@ -73,11 +79,19 @@ pub fn run_until(
     // Only now, because a directory that is refused is left as it is.
     bus::end_with(EXIT_BUS, Some(fault_log(directory).map_err(failed)?)).map_err(armed)?;
     let address: SocketAddr = config.venue.listen.parse().expect("the configuration was checked");
-    let listener = listen(address)
-        .map_err(|error| failed(format!("cannot listen on {address}: {error}; is another venue running?")))?;
+    let listening = |address: SocketAddr| {
+        listen(address).map_err(|error| {
+            failed(format!("cannot listen on {address}: {error}; is another venue running?"))
+        })
+    };
+    let plain = listening(address)?;
+    let secured = match &terms {
+        Some((address, terms)) => Some((listening(*address)?, Arc::clone(terms))),
+        None => None,
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let plan = Plan::new(config.venue.threads, config.venue.idle, cores);
-    let bound = listener.local_addr().unwrap_or(address);
+    let bound = plain.local_addr().unwrap_or(address);
     say(format_args!("venue     {} in {}", config.venue.name, directory.display()));
     say(format_args!("journal   {}", recovered.report));
     if let Some(shortage) =
@@ -101,10 +115,16 @@ pub fn run_until(
         ));
     }
     let feed = feed(&config, &mut recovered, &clock, ending).map_err(failed)?;
-    say(format_args!("listening {bound}"));
     let keys = config.keys().map_err(failed)?;
+    say(format_args!("keys      {}", keys.shown()));
+    if let Some((listener, _)) = &secured {
+        let address = listener.local_addr().map_or("?".into(), |bound| bound.to_string());
+        say(format_args!("tls       {address}, {}", config.gateway.tls_certificate.display()));
+    }
+    let listeners = Listeners { plain, secured };
+    say(format_args!("listening {bound}"));
     let (recorded, started_from) = (recovered.recorded.clone(), recovered.snapshot);
-    let mut pipeline = pipeline::build(recovered, &config, keys, listener, clock, ending.clone())
+    let mut pipeline = pipeline::build(recovered, &config, keys, listeners, clock, ending.clone())
         .map_err(|error| failed(format!("cannot set up the sockets: {error}")))?;
     let mut market = None;
     if let Some((feed, bell)) = feed {
@@ -121,9 +141,11 @@ pub fn run_until(
         ending: ending.clone(),
     })
     .map_err(failed)?;
+    let renewal = Renewal::start(changes, directory, pipeline.renewed_keys.clone())
+        .map_err(|error| failed(format!("cannot listen to signals: {error}")))?;
     ready()?;
     let done = pipeline.run(plan);
-    drop(keeper);
+    drop((keeper, renewal));
     if let Some(market) = market {
         // A panic there has shown itself on standard error, and ended nothing else.
         let _ = market.join();
@@ -176,6 +198,18 @@ fn feed(
     let shown: String = lines.iter().map(|line| format!(", multicast {line}")).collect();
     say(format_args!("market    {}{shown}", feed.address().unwrap_or(address)));
     Ok(Some((feed, bell)))
+}
+
+/// Where TLS is served, and what it shows. Read before anything else is done, so that a fault in it costs nothing.
+fn secured_terms(
+    directory: &Path,
+    config: &Config,
+) -> Result<Option<(SocketAddr, Arc<ServerConfig>)>, String> {
+    let Some(address) = &config.gateway.tls else { return Ok(None) };
+    let address = config::address(address).expect("the configuration was checked");
+    let at = |path: &Path| directory.join(path);
+    let terms = tls::server(&at(&config.gateway.tls_certificate), &at(&config.gateway.tls_key))?;
+    Ok(Some((address, terms)))
 }
 
 /// Where a fault under a mapping is kept. Opened ahead, because whoever writes to it can open nothing any more.

@@ -2,6 +2,8 @@
 //! and the time in, a verdict out; it owns no socket and no ring. Sequence numbers are judged by the engine alone, so that
 //! they are judged once and stand in the journal.
 
+use std::net::IpAddr;
+
 use engine::command::{
     CancelOrder, Logon, MassCancel, MassQuote, Quotes, Refused, VenueState, session_block_bytes,
 };
@@ -14,8 +16,8 @@ use engine::reject::Reject;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::config::Keys;
 use crate::frame::{self, CLIENT_FLAGS, Frame, POSSIBLE_RESEND};
+use crate::keys::Keys;
 use crate::message::{
     Agreed, Challenge, Heartbeat, Hello, Logout, RetransmitRequest, TestRequest, fixed_text, logon_text,
     signature_bytes,
@@ -30,6 +32,8 @@ pub const LOGON_STEP_NS_MAX: u64 = 5_000_000_000;
 const HALT_RETRY_MS: u32 = 1_000;
 /// Failed logons on one connection before it is closed.
 pub const LOGON_FAILURES_MAX: u32 = 3;
+/// Messages in a row that cannot be read before the connection is closed.
+pub const MALFORMED_MAX: u32 = 10;
 
 /// Where a connection stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub enum State {
 pub enum Verdict<'a> {
     /// Nothing more; an answer, if any, is in the output.
     Done,
+    /// It could not be read; the answer is in the output.
+    Refused,
     /// Onto the ring: the frame's own message.
     Forward(Origin, &'a [u8]),
     /// Onto the ring: a record that this frame took a number and could not be read.
@@ -69,10 +75,14 @@ pub enum Verdict<'a> {
 #[derive(Debug)]
 pub struct Door<'a> {
     pub keys: &'a Keys,
+    /// Where the peer comes from.
+    pub address: IpAddr,
     pub engine_epoch: u64,
     pub sync_mode: SyncMode,
     /// What the journal's disk still lets members say.
     pub takes: Takes,
+    /// How long the peer's source has to wait for its next logon; 0 for not at all.
+    pub wait_ms: u32,
     pub now_ns: u64,
     /// Fresh random bytes for a challenge; drawn only when one is made.
     pub nonce: fn() -> Option<[u8; 32]>,
@@ -84,12 +94,33 @@ pub struct Session {
     pub state: State,
     pub connection: u32,
     pub deadline_ns: u64,
+    /// The key of the last logon that was verified.
+    key_id: u64,
     failures: u32,
+    /// Messages in a row that could not be read.
+    malformed: u32,
 }
 
 impl Session {
     pub fn new(connection: u32, now_ns: u64) -> Session {
-        Session { state: State::Connected, connection, deadline_ns: now_ns + LOGON_STEP_NS_MAX, failures: 0 }
+        Session {
+            state: State::Connected,
+            connection,
+            deadline_ns: now_ns + LOGON_STEP_NS_MAX,
+            key_id: 0,
+            failures: 0,
+            malformed: 0,
+        }
+    }
+
+    /// The session and the key that this peer proved to have.
+    pub fn proved(&self) -> Option<(u64, u64)> {
+        match self.state {
+            State::LogonPending { session_id } | State::Established { session_id } => {
+                Some((session_id, self.key_id))
+            }
+            State::Connected | State::Challenged { .. } => None,
+        }
     }
 
     pub fn established(&self) -> Option<u64> {
@@ -120,6 +151,21 @@ impl Session {
         self.failures >= LOGON_FAILURES_MAX
     }
 
+    /// Logons of this connection that were refused.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// The peer can speak from now on.
+    pub fn opened(&mut self, now_ns: u64) {
+        self.deadline_ns = now_ns + LOGON_STEP_NS_MAX;
+    }
+
+    /// A peer that says nothing that can be read is sent away.
+    pub fn is_gibberish(&self) -> bool {
+        self.malformed >= MALFORMED_MAX
+    }
+
     fn failed(&mut self, now_ns: u64) {
         self.failures += 1;
         self.state = State::Connected;
@@ -131,6 +177,13 @@ impl Session {
         if frame.prefix.flags.get() & !CLIENT_FLAGS != 0 {
             return Verdict::Close(Some(Reject::ReservedBitsSet));
         }
+        let verdict = self.judge(frame, door, out);
+        let is_malformed = matches!(verdict, Verdict::Refused | Verdict::ForwardRefused(..));
+        self.malformed = if is_malformed { self.malformed + 1 } else { 0 };
+        verdict
+    }
+
+    fn judge<'a>(&mut self, frame: &Frame<'a>, door: &Door<'_>, out: &mut Vec<u8>) -> Verdict<'a> {
         match (&self.state, frame.template_id()) {
             (_, Logout::TEMPLATE) => Verdict::Close(None),
             (State::Connected, Hello::TEMPLATE) => self.hello(frame, door, out),
@@ -152,6 +205,9 @@ impl Session {
             Err(code) => return Verdict::Close(Some(code)),
         };
         let session_id = hello.session_id.get();
+        if door.wait_ms > 0 {
+            return self.send_away(session_id, door, out);
+        }
         if !(hello.schema_version_min.get()..=hello.schema_version_max.get()).contains(&SCHEMA_VERSION) {
             return self.refuse(session_id, Reject::VersionUnsupported, door, out);
         }
@@ -188,6 +244,9 @@ impl Session {
             Err(code) => return Verdict::Close(Some(code)),
         };
         let session_id = logon.session_id.get();
+        if door.wait_ms > 0 {
+            return self.send_away(session_id, door, out);
+        }
         match verify(&before, logon, self.deadline_ns, door) {
             Err(code) => self.refuse(session_id, code, door, out),
             Ok(()) if door.takes == Takes::Nothing => {
@@ -201,10 +260,21 @@ impl Session {
             }
             Ok(()) => {
                 self.state = State::LogonPending { session_id };
+                self.key_id = logon.key_id.get();
                 self.deadline_ns = u64::MAX;
                 Verdict::Forward(origin(session_id, self.connection, frame, door), frame.message)
             }
         }
+    }
+
+    /// Too many logons from there have failed: this one is not looked at.
+    fn send_away<'a>(&mut self, session_id: u64, door: &Door<'_>, out: &mut Vec<u8>) -> Verdict<'a> {
+        let reject = LogonReject {
+            retry_after_ms: U32::new(door.wait_ms),
+            ..logon_reject(session_id, Reject::LogonRate)
+        };
+        frame::append(out, 0, 0, door.now_ns, reject);
+        Verdict::Close(Some(Reject::LogonRate))
     }
 
     fn refuse<'a>(
@@ -268,8 +338,7 @@ fn verify(state: &State, logon: &Logon, deadline_ns: u64, door: &Door<'_>) -> Re
     if !(KEEP_ALIVE_MS_MIN..=KEEP_ALIVE_MS_MAX).contains(&logon.keep_alive_ms.get()) {
         return Err(Reject::InvalidParameter);
     }
-    let keys = door.keys.get(session_id).ok_or(Reject::UnknownSession)?;
-    let key = keys.get(&logon.key_id.get()).ok_or(Reject::UnknownKey)?;
+    let key = door.keys.judge(*session_id, logon.key_id.get(), door.address)?;
     let signature = ed25519_dalek::Signature::from_bytes(&signature_bytes(&logon.signature));
     key.verify_strict(&logon_text(agreed, logon), &signature).map_err(|_| Reject::BadSignature)
 }
@@ -332,7 +401,7 @@ fn session_message<'a>(
         pad_a: U16::new(0),
     };
     frame::append(out, 0, 0, door.now_ns, reject);
-    Verdict::Done
+    Verdict::Refused
 }
 
 /// What members are told when the venue stops what adds, halts, or goes on (rules, 10.6): a reject of no command of theirs,

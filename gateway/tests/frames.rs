@@ -1,14 +1,14 @@
 //! Bytes from a peer that means harm: whatever comes, the parser and the session answer, and nothing reaches the ring before
 //! a logon is established. Seeded, so that a failure comes back; the seed of each stream is printed with it.
 
-use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ed25519_dalek::{Signer, SigningKey};
 use engine::command::{CancelOrder, Logon, MassQuote, NewOrder, QuoteEntry, Quotes, session_block_bytes};
 use engine::limits::FRAME_BYTES_MAX;
 use engine::message::{Framed, GroupSize, Header, Message, split};
-use gateway::config::Keys;
 use gateway::frame::{self, FRAME_BYTES_MIN};
+use gateway::keys::{Key, Keys};
 use gateway::message::{
     Agreed, Challenge, Heartbeat, Hello, Logout, RetransmitRequest, TestRequest, logon_text, signature_words,
 };
@@ -44,7 +44,10 @@ fn signing_key() -> SigningKey {
 }
 
 fn keys() -> Keys {
-    BTreeMap::from([(SESSION, BTreeMap::from([(1, signing_key().verifying_key())]))])
+    let key = Key { public: signing_key().verifying_key(), addresses: Vec::new(), revoked: false };
+    let mut keys = Keys::default();
+    keys.add(SESSION, 1, key);
+    keys
 }
 
 fn nonce() -> Option<[u8; 32]> {
@@ -52,11 +55,14 @@ fn nonce() -> Option<[u8; 32]> {
 }
 
 fn door(keys: &Keys) -> Door<'_> {
+    let address = Ipv4Addr::LOCALHOST.into();
     Door {
         keys,
+        address,
         engine_epoch: 1,
         sync_mode: SyncMode::Group,
         takes: Takes::Everything,
+        wait_ms: 0,
         now_ns: NOW_NS,
         nonce,
     }
@@ -182,7 +188,7 @@ fn judged(session: &mut Session, bytes: &[u8], at: &mut usize, door: &Door<'_>, 
     assert!(frame::first(out).is_ok(), "the answer is legal");
     match verdict {
         Verdict::Close(_) => return false,
-        Verdict::Done => {}
+        Verdict::Done | Verdict::Refused => {}
         Verdict::Forward(origin, message) => {
             assert_eq!((origin.session.get(), origin.connection.get()), (SESSION, CONNECTION));
             if Quotes::read(message).is_some() {

@@ -67,6 +67,11 @@ impl Peer {
         let _ = self.socket.write_all(bytes);
     }
 
+    /// One byte; false once the venue has closed.
+    pub fn drip(&mut self, byte: u8) -> bool {
+        self.socket.write_all(&[byte]).is_ok()
+    }
+
     /// Says something and reads nothing; false once the venue has closed.
     pub fn is_taken<M: Message>(&mut self, seq: u64, block: M) -> bool {
         let mut bytes = Vec::new();

@@ -40,7 +40,7 @@ pub fn run(name: &str, arguments: &[&str]) -> Output {
 
 /// An address of the owner's, as long as the socket lives: whoever asks for any port gets another, and whoever names this
 /// one may listen there, because this socket is bound, does not listen, and lets its address be used again.
-fn reserved() -> (Socket, SocketAddr) {
+pub fn reserved() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
     socket.set_reuse_address(true).expect("a TCP socket takes it");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("loopback has a free port");
@@ -77,7 +77,9 @@ impl Home {
         let file = home.path().join("ballast.toml");
         let text = std::fs::read_to_string(&file).expect("init wrote it");
         // Small segments, so that a test does not fill the disk and rotation happens.
-        let text = edit(text.replace("segment_mib = 64", "segment_mib = 4"));
+        let text = text.replace("segment_mib = 64", "segment_mib = 4");
+        // All members of a test come from one address: nobody waits for what another did, unless the test is about that.
+        let text = edit(text.replace("logon_backoff_ms = 1000", "logon_backoff_ms = 0"));
         std::fs::write(&file, text).expect("the directory is ours");
         home
     }
@@ -96,22 +98,32 @@ impl Home {
 
     /// Another session with the key of a member: in the venue's file, and in a file of its own for whoever uses it.
     pub fn enroll(&self, name: &str, like: &str, session: u64, account: u32, role: &str) {
+        self.enroll_many(&[(name.to_string(), session)], like, account, role);
+    }
+
+    /// Many of one account and role, by name and number.
+    pub fn enroll_many(&self, sessions: &[(String, u64)], like: &str, account: u32, role: &str) {
         let file = self.path().join("ballast.toml");
         let venue = Config::load(self.path()).expect("init wrote it");
-        let (clients, key_of) =
-            (self.path().join("clients"), |id| venue.sessions.iter().find(|it| it.id == id));
-        let mut client = ClientConfig::load(&clients.join(format!("{like}.toml"))).expect("init wrote it");
-        let key = key_of(client.session).and_then(|it| it.keys.first()).expect("a member has a key");
-        let text = std::fs::read_to_string(&file).expect("init wrote it");
-        let added = format!(
-            "{text}\n[[session]]\nid = {session}\naccount = {account}\nrole = \"{role}\"\n\
-             [[session.key]]\nid = {}\npublic = \"{}\"\n",
-            key.id, key.public
-        );
-        std::fs::write(&file, added).expect("the directory is ours");
-        (client.session, client.account, client.role) = (session, account, role.into());
-        let text = toml::to_string(&client).expect("it was text");
-        std::fs::write(clients.join(format!("{name}.toml")), text).expect("the directory is ours");
+        let clients = self.path().join("clients");
+        let mut client: ClientConfig = toml::from_str(
+            &std::fs::read_to_string(clients.join(format!("{like}.toml"))).expect("init wrote it"),
+        )
+        .expect("init wrote it");
+        let session = venue.sessions.iter().find(|session| session.id == client.session);
+        let key = session.and_then(|session| session.keys.first()).expect("a member has a key");
+        let mut text = std::fs::read_to_string(&file).expect("init wrote it");
+        for (name, session) in sessions {
+            text += &format!(
+                "\n[[session]]\nid = {session}\naccount = {account}\nrole = \"{role}\"\n\
+                 [[session.key]]\nid = {}\npublic = \"{}\"\n",
+                key.id, key.public
+            );
+            (client.session, client.account, client.role) = (*session, account, role.into());
+            let given = toml::to_string(&client).expect("it was text");
+            std::fs::write(clients.join(format!("{name}.toml")), given).expect("the directory is ours");
+        }
+        std::fs::write(&file, text).expect("the directory is ours");
     }
 
     pub fn serve(&self) -> Venue {

@@ -7,6 +7,7 @@ use engine::limits::FRAME_BYTES_MAX;
 use engine::message::{Header, Message};
 use gateway::frame::{self, POSSIBLE_RESEND, RETRANSMIT};
 use gateway::message::{Challenge, Heartbeat, Hello, RetransmitRequest, TestRequest};
+use gateway::session::heartbeat;
 use tests::member::{Member, last_words, shown};
 use tests::orders::cancel;
 use tests::peer::Peer;
@@ -848,11 +849,13 @@ fn a_hundred_thousand_pieces_of_garbage_leave_no_trace_in_memory() {
         }
     }
     for round in 0..90 {
-        // A thousand frames that take no number and are answered one by one.
+        // A thousand frames that take no number and are answered one by one, and enough sense between them to be heard.
         let frames: Vec<u8> = (0..1_000)
-            .flat_map(|_| {
+            .flat_map(|place| {
                 let template = (15 + garbage.word() % 85) as u16;
-                raw(garbage.word(), [8, template, 7701, 1], &garbage.bytes(8))
+                let sense = framed(0, 0, heartbeat(1, 0, 0));
+                let nonsense = raw(garbage.word(), [8, template, 7701, 1], &garbage.bytes(8));
+                if place % 9 == 0 { [sense, nonsense].concat() } else { nonsense }
             })
             .collect();
         alice.peer.write(&frames);

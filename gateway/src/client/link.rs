@@ -2,10 +2,14 @@
 //! Knows no sequence and no logon.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
+
 use super::event::{self, Heard};
+use super::pipe::Pipe;
 use super::{ClientError, saturating_add};
 use crate::frame;
 
@@ -17,7 +21,7 @@ const WRITE_SLICE: Duration = Duration::from_millis(5);
 const READ_SLICE: Duration = Duration::from_millis(1);
 
 pub(super) struct Link {
-    stream: TcpStream,
+    stream: Pipe,
     /// `input[start..end]` is what was read and not taken.
     input: Vec<u8>,
     start: usize,
@@ -32,22 +36,30 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub fn open(address: &str, patience: Duration) -> Result<Link, ClientError> {
+    /// Under TLS with `trust`, plain without.
+    pub fn open(
+        address: &str,
+        trust: Option<&Arc<ClientConfig>>,
+        patience: Duration,
+    ) -> Result<Link, ClientError> {
         let unreachable = |why: &dyn std::fmt::Display| ClientError::Unreachable(format!("{address}: {why}"));
         let mut refusal = unreachable(&"the name has no address");
         for candidate in address.to_socket_addrs().map_err(|error| unreachable(&error))? {
             match TcpStream::connect_timeout(&candidate, patience) {
-                Ok(stream) => return Link::over(stream, patience).map_err(|error| unreachable(&error)),
+                Ok(stream) => {
+                    let opened = Pipe::open(stream, address, trust, patience);
+                    let link = opened.and_then(|pipe| Link::over(pipe, patience));
+                    return link.map_err(|error| unreachable(&error));
+                }
                 Err(error) => refusal = unreachable(&error),
             }
         }
         Err(refusal)
     }
 
-    fn over(stream: TcpStream, patience: Duration) -> std::io::Result<Link> {
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(WRITE_SLICE))?;
-        stream.set_read_timeout(Some(READ_SLICE))?;
+    fn over(stream: Pipe, patience: Duration) -> std::io::Result<Link> {
+        stream.socket().set_write_timeout(Some(WRITE_SLICE))?;
+        stream.socket().set_read_timeout(Some(READ_SLICE))?;
         let now = Instant::now();
         let (heard_at, wrote_at) = (now, now);
         let (input, waits) = (vec![0; INPUT_BYTES], Some(READ_SLICE));
@@ -112,7 +124,7 @@ impl Link {
     /// Says that no more comes, and reads until the venue has said the same: closing with unread input would make the
     /// kernel discard what we wrote last.
     pub fn finish(mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        self.stream.end();
         let deadline = saturating_add(Instant::now(), self.patience);
         loop {
             (self.start, self.end) = (0, 0);
@@ -149,10 +161,10 @@ impl Link {
             return Ok(());
         }
         if wanted.is_some() != self.waits.is_some() {
-            self.stream.set_nonblocking(wanted.is_none())?;
+            self.stream.socket().set_nonblocking(wanted.is_none())?;
         }
         if wanted.is_some() {
-            self.stream.set_read_timeout(wanted)?;
+            self.stream.socket().set_read_timeout(wanted)?;
         }
         self.waits = wanted;
         Ok(())

@@ -67,6 +67,7 @@ fn config(address: String, key_file: PathBuf) -> ClientConfig {
         key_file,
         account: ACCOUNT,
         role: "trade".into(),
+        certificate: None,
         instruments: vec![instrument],
     }
 }

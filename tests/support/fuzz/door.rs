@@ -5,6 +5,7 @@
 //! ```
 
 use std::cell::Cell;
+use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -13,8 +14,8 @@ use engine::event::{LogonReject, SessionReject};
 use engine::limits::{KEEP_ALIVE_MS_MAX, KEEP_ALIVE_MS_MIN};
 use engine::message::{Framed, HEADER_BYTES, Header, Message, SCHEMA_ORDER_ENTRY, SCHEMA_VERSION, block};
 use engine::reject::Reject;
-use gateway::config::Keys;
 use gateway::frame::{self, Frame, PREFIX_BYTES};
+use gateway::keys::{Key, Keys};
 use gateway::message::{Agreed, Challenge, Hello, fixed_text, logon_text, signature_words};
 use gateway::release::SyncMode;
 use gateway::session::{Door, LOGON_FAILURES_MAX, LOGON_STEP_NS_MAX, Session, State, Verdict};
@@ -52,8 +53,12 @@ fn secret(session: u64, key: u64) -> SigningKey {
 }
 
 static PUBLIC: LazyLock<Keys> = LazyLock::new(|| {
-    let of = |session| KEYS.iter().map(move |key| (*key, secret(session, *key).verifying_key())).collect();
-    SESSIONS.iter().map(|session| (*session, of(*session))).collect()
+    let mut keys = Keys::default();
+    for (session, id) in SESSIONS.iter().flat_map(|session| KEYS.map(|id| (*session, id))) {
+        let public = secret(session, id).verifying_key();
+        assert!(keys.add(session, id, Key { public, addresses: Vec::new(), revoked: false }));
+    }
+    keys
 });
 
 /// A challenge that was heard and not answered yet.
@@ -94,6 +99,8 @@ impl Visit {
         let Ok(Some(frame)) = frame::first(bytes) else { return false };
         let door = Door {
             keys: &PUBLIC,
+            address: Ipv4Addr::LOCALHOST.into(),
+            wait_ms: 0,
             engine_epoch: EPOCH,
             sync_mode: SyncMode::Group,
             takes: if self.is_halted { Takes::Nothing } else { Takes::Everything },
@@ -110,7 +117,7 @@ impl Visit {
                 (true, Some(origin))
             }
             Verdict::ForwardRefused(origin, _) => (true, Some(origin)),
-            Verdict::Done => (true, None),
+            Verdict::Done | Verdict::Refused => (true, None),
             Verdict::Retransmit(session, _) | Verdict::Echo(session, _) => {
                 assert_eq!(Some(*session), self.established, "only a member is answered");
                 (true, None)
