@@ -50,7 +50,7 @@ fn a_venue_killed_at_any_system_call_starts_again() {
         assert!(std::env::var_os("CI").is_none(), "strace is not installed");
         return println!("J2 venue: SKIPPED, strace is not installed");
     }
-    let (most, stride) = (tiered(20, 2_000), tiered(5, 1));
+    let (most, stride) = (tiered(20, 2_000), tiered(3, 1));
     let (mut kills, mut under_load, mut whole) = (0, 0, 0);
     let mut home = Home::new(|text| text);
     for call in CALLS {
@@ -79,5 +79,5 @@ fn a_venue_killed_at_any_system_call_starts_again() {
          kinds at every one; each started again and replayed equal, 0 failures",
         CALLS.len()
     );
-    assert!(kills >= 15, "the venues were hardly killed");
+    assert!(kills >= CALLS.len() as u64, "the venues were hardly killed");
 }
